@@ -1,0 +1,152 @@
+//! The methods: one line each, from which the trait, the dispatch by name and the TypeScript types
+//! are made. To add one: a line here, its types in `model.rs`, and its place in the node.
+
+use serde_json::Value;
+
+use crate::model::*;
+use crate::typescript::{Declared, Described};
+use crate::{Access, BoxFuture, Caller, Doorkeeper, Error, ErrorCode, Events, Result};
+
+/// One method, as data: for help texts, types and the test that each is refused to the wrong caller.
+#[derive(Clone, Copy, Debug)]
+pub struct Method {
+    /// Its name on the wire.
+    pub name: &'static str,
+    /// Who may call it.
+    pub access: Access,
+    /// The first line of its documentation.
+    pub doc: &'static str,
+    /// TypeScript's name of its parameters.
+    pub params: fn() -> String,
+    /// TypeScript's name of its reply.
+    pub reply: fn() -> String,
+}
+
+macro_rules! methods {
+    ($($(#[doc = $doc:literal])+ $access:ident $name:literal => $fn:ident($params:ty) -> $reply:ty;)+) => {
+        /// The node, as its callers see it. Dispatch has checked who calls.
+        pub trait Service: Events + Doorkeeper + Send + Sync + 'static {
+            $($(#[doc = $doc])+
+            fn $fn<'a>(&'a self, caller: &'a Caller, params: $params) -> BoxFuture<'a, Result<$reply>>;)+
+        }
+
+        /// All methods, in the order of the documentation.
+        pub const METHODS: &[Method] = &[$(Method {
+            name: $name,
+            access: Access::$access,
+            doc: concat!($($doc, "\n"),+),
+            params: <$params as Described>::name,
+            reply: <$reply as Described>::name,
+        }),+];
+
+        /// Declares every type that a method mentions.
+        pub(crate) const TYPES: &[fn(&mut Declared)] =
+            &[$(|declared| { declared.add::<$params>(); declared.add::<$reply>(); }),+];
+
+        /// Calls a method by its name: the one place where the caller's right to it is checked.
+        ///
+        /// # Errors
+        /// [`ErrorCode::UnknownMethod`], [`ErrorCode::NotPermitted`], [`ErrorCode::InvalidParams`],
+        /// and those of the method.
+        pub async fn dispatch(
+            service: &dyn Service,
+            caller: &Caller,
+            method: &str,
+            params: Value,
+        ) -> Result<Value> {
+            match method {
+                $($name => {
+                    permit(Access::$access, caller, method)?;
+                    let reply: $reply = service.$fn(caller, parse(params)?).await?;
+                    Ok(encode(&reply))
+                })+
+                _ => Err(Error::new(ErrorCode::UnknownMethod, format!("There is no method “{method}”."))),
+            }
+        }
+    };
+}
+
+methods! {
+    /// Who this page's person is in this space.
+    Page "me" => me(Empty) -> Me;
+    /// Sets the name that others in this space see.
+    Page "me.setName" => me_set_name(SetName) -> Empty;
+    /// Appends to one's own log in this space. Answered once it is safe on disk.
+    Page "space.append" => space_append(Append) -> Appended;
+    /// Reads entries in the order in which they arrived here.
+    Page "space.read" => space_read(Read) -> Entries;
+    /// The people of this space, present or not.
+    Page "space.members" => space_members(Empty) -> Members;
+    /// Sends a message that is not kept to those who are online.
+    Page "space.send" => space_send(SendMessage) -> Sent;
+
+    /// The state of the node.
+    Owner "node.status" => node_status(Empty) -> Status;
+    /// Stops the node.
+    Owner "node.stop" => node_stop(Empty) -> Empty;
+    /// A URL, with a token that works once, of the dashboard or a space, and a local file that
+    /// leads there.
+    Owner "page.url" => page_url(PageUrl) -> PageLink;
+    /// The settings.
+    Owner "settings.get" => settings_get(Empty) -> Settings;
+    /// Changes settings. What is left out stays.
+    Owner "settings.set" => settings_set(SettingsChange) -> Settings;
+
+    /// The installed apps.
+    Owner "apps.list" => apps_list(Empty) -> Apps;
+    /// Signs, stores and announces a bundle.
+    Owner "apps.publish" => apps_publish(Publish) -> Published;
+    /// Starts to open a link or a bundle file. What is then asked and done is told by the
+    /// subscription `opening`.
+    Owner "open.begin" => open_begin(OpenBegin) -> OpenBegun;
+    /// Answers what the opening asked.
+    Owner "open.confirm" => open_confirm(OpenConfirm) -> OpenedSpace;
+    /// Gives an opening up.
+    Owner "open.cancel" => open_cancel(OpeningRef) -> Empty;
+
+    /// The spaces.
+    Owner "spaces.list" => spaces_list(Empty) -> Spaces;
+    /// A new space of an installed app.
+    Owner "spaces.create" => spaces_create(CreateSpace) -> OpenedSpace;
+    /// A link that lets its holder into a space.
+    Owner "spaces.invite" => spaces_invite(Invite) -> InviteLink;
+    /// Leaves a space and deletes what is held of it here.
+    Owner "spaces.leave" => spaces_leave(SpaceRef) -> Empty;
+    /// Gives a space a name of one's own, seen by nobody else.
+    Owner "spaces.rename" => spaces_rename(RenameSpace) -> Empty;
+
+    /// Connected, known and tried peers.
+    Owner "peers.list" => peers_list(Empty) -> Peers;
+    /// Ends a peer's connections and accepts none any more, or takes that back.
+    Owner "peers.block" => peers_block(BlockPeer) -> Empty;
+    /// The names and ids of publishing keys.
+    Owner "keys.list" => keys_list(Empty) -> Keys;
+    /// A publishing key's secret. Whoever has it can publish the app.
+    Owner "keys.export" => keys_export(KeyRef) -> ExportedKey;
+    /// Takes a publishing key in.
+    Owner "keys.import" => keys_import(ImportKey) -> KeyInfo;
+}
+
+fn permit(access: Access, caller: &Caller, method: &str) -> Result<()> {
+    if access.admits(caller) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorCode::NotPermitted, format!("“{method}” can't be called from here.")).why(
+        match access {
+            Access::Owner => "Only the person whose node this is may call it.",
+            Access::Page => "It belongs to the page of a space.",
+        },
+    ))
+}
+
+fn parse<T: serde::de::DeserializeOwned>(params: Value) -> Result<T> {
+    let params = if params.is_null() { Value::Object(serde_json::Map::new()) } else { params };
+    serde_json::from_value(params).map_err(|error| {
+        Error::new(ErrorCode::InvalidParams, "The parameters do not fit the method.")
+            .why(error.to_string())
+    })
+}
+
+fn encode<T: serde::Serialize>(reply: &T) -> Value {
+    serde_json::to_value(reply).expect("replies are plain data with string keys")
+}

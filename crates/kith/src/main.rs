@@ -1,0 +1,2 @@
+//! The kith program.
+fn main() {}
