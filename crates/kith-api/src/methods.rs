@@ -39,6 +39,13 @@ macro_rules! methods {
             reply: <$reply as Described>::name,
         }),+];
 
+        #[cfg(test)]
+        impl Service for tests::Nothing {
+            $(fn $fn<'a>(&'a self, _: &'a Caller, _: $params) -> BoxFuture<'a, Result<$reply>> {
+                Box::pin(async { Err(Error::new(ErrorCode::Internal, "reached")) })
+            })+
+        }
+
         /// Declares every type that a method mentions.
         pub(crate) const TYPES: &[fn(&mut Declared)] =
             &[$(|declared| { declared.add::<$params>(); declared.add::<$reply>(); }),+];
@@ -149,4 +156,73 @@ fn parse<T: serde::de::DeserializeOwned>(params: Value) -> Result<T> {
 
 fn encode<T: serde::Serialize>(reply: &T) -> Value {
     serde_json::to_value(reply).expect("replies are plain data with string keys")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use futures_util::FutureExt;
+    use kith_app::AppId;
+    use kith_log::SpaceId;
+
+    use super::*;
+    use crate::{EventStream, File, Origin, Place, Subscription};
+
+    /// A service whose every method says that it was reached.
+    pub(super) struct Nothing;
+
+    impl Events for Nothing {
+        fn subscribe<'a>(
+            &'a self,
+            _: &'a Caller,
+            _: Subscription,
+        ) -> BoxFuture<'a, Result<EventStream>> {
+            Box::pin(ready(Err(Error::new(ErrorCode::Internal, "reached"))))
+        }
+    }
+
+    impl Doorkeeper for Nothing {
+        fn origin(&self, _: &str) -> Option<Origin> {
+            None
+        }
+
+        fn redeem(&self, _: &str, _: &Place) -> Option<String> {
+            None
+        }
+
+        fn admits(&self, _: &str, _: &Place) -> bool {
+            false
+        }
+
+        fn file<'a>(&'a self, _: &'a AppId, _: &'a str) -> BoxFuture<'a, Result<File>> {
+            Box::pin(ready(Err(Error::new(ErrorCode::NotFound, "nothing"))))
+        }
+    }
+
+    fn code(caller: &Caller, method: &str) -> ErrorCode {
+        let reply = dispatch(&Nothing, caller, method, Value::Null).now_or_never();
+        reply.expect("nothing waits").unwrap_err().code
+    }
+
+    #[test]
+    fn each_method_is_refused_to_the_wrong_caller_before_its_parameters_are_read() {
+        let page =
+            Caller::Page { app: AppId::from_bytes([1; 32]), space: SpaceId::from_bytes([2; 32]) };
+        for method in METHODS {
+            let (right, wrong) = match method.access {
+                Access::Owner => (&Caller::Owner, &page),
+                Access::Page => (&page, &Caller::Owner),
+            };
+            assert_eq!(code(wrong, method.name), ErrorCode::NotPermitted, "{}", method.name);
+            assert_ne!(code(right, method.name), ErrorCode::NotPermitted, "{}", method.name);
+        }
+    }
+
+    #[test]
+    fn unknown_methods_and_ill_fitting_parameters_have_codes_of_their_own() {
+        assert_eq!(code(&Caller::Owner, "node.fly"), ErrorCode::UnknownMethod);
+        assert_eq!(code(&Caller::Owner, "spaces.leave"), ErrorCode::InvalidParams);
+        assert_eq!(code(&Caller::Owner, "node.status"), ErrorCode::Internal);
+    }
 }
