@@ -23,6 +23,9 @@ pub enum Subscription {
     Messages,
     /// Page: who is online. The first event tells who is online now.
     Presence,
+    /// Page: how far the app of this page is, told as an [`Opening`] with an empty id. For the
+    /// loading page; the stage is never `Asking`.
+    Arrival,
     /// Owner: the node's state, at once and on each change, at most four times a second.
     Status,
     /// Owner: what an opening does and asks.
@@ -36,7 +39,7 @@ impl Subscription {
     /// Who may have it.
     pub fn access(&self) -> Access {
         match self {
-            Self::Entries { .. } | Self::Messages | Self::Presence => Access::Page,
+            Self::Entries { .. } | Self::Messages | Self::Presence | Self::Arrival => Access::Page,
             Self::Status | Self::Opening { .. } => Access::Owner,
         }
     }
