@@ -1,0 +1,182 @@
+import type * as api from './kith-api.d.ts';
+/**
+ * What went wrong: `code` for programs, and for people `what` happened, `why`, and what `todo`.
+ * Codes are the node's (see `ErrorCode`), and two of this file: `disconnected`, the node went away before
+ * it answered; `refused`, the node does not know this page's permission any more.
+ */
+export declare class KithError extends Error {
+    code: "disconnected" | "refused" | api.ErrorCode;
+    what: string;
+    why: string;
+    todo: string;
+    /** @param {{ code: api.ErrorCode | 'disconnected' | 'refused', what: string, why?: string, todo?: string }} parts */
+    constructor({ code, what, why, todo }: {
+        code: api.ErrorCode | 'disconnected' | 'refused';
+        what: string;
+        why?: string;
+        todo?: string;
+    });
+}
+export type State = 'idle' | 'connecting' | 'open' | 'waiting' | 'refused' | 'closed';
+export type Call = {
+    id: number;
+    method: string;
+    params: unknown;
+    sent: boolean;
+    resolve: (value: any) => void;
+    reject: (error: unknown) => void;
+};
+/**
+ * How the connection stands: `idle` until something is asked; `connecting`; `open`; `waiting` to try
+ * again, the node being away; `refused` for good; `closed` by the page.
+ * @typedef {'idle' | 'connecting' | 'open' | 'waiting' | 'refused' | 'closed'} State
+ */
+/**
+ * @typedef {object} Call
+ * @property {number} id
+ * @property {string} method
+ * @property {unknown} params
+ * @property {boolean} sent
+ * @property {(value: any) => void} resolve
+ * @property {(error: unknown) => void} reject
+ */
+/** A JSON-RPC connection that comes back by itself. Dispatches `state` events. */
+export declare class Connection extends EventTarget {
+    #private;
+    /** Why it was refused. @type {KithError | undefined} */ error: KithError | undefined;
+    /**
+     * @param {object} [options]
+     * @param {string} [options.url] The socket's address; this origin's where it is left out.
+     * @param {(call: (method: string, params: unknown) => Promise<any>) => Promise<void>} [options.greet]
+     *   What to say first on every new socket. A KithError refuses the connection for good.
+     */
+    constructor({ url, greet }?: {
+        url?: string;
+        greet?: (call: (method: string, params: unknown) => Promise<any>) => Promise<void>;
+    });
+    /** How it stands. */
+    get state(): State;
+    /** When the next try is due, in ms since 1970, while `waiting`. @type {number | undefined} */ nextTry: number | undefined;
+    /**
+     * Calls a method of the node.
+     * @template {keyof api.Methods} M
+     * @param {M} method
+     * @param {api.Methods[M]['params']} [params]
+     * @param {{ signal?: AbortSignal | undefined }} [options]
+     * @returns {Promise<api.Methods[M]['reply']>}
+     */
+    call<M extends keyof api.Methods>(method: M, params?: api.Methods[M]['params'], { signal }?: {
+        signal?: AbortSignal | undefined;
+    }): Promise<api.Methods[M]['reply']>;
+    /**
+     * Follows something. The subscription is renewed when the connection is.
+     * @param {() => api.Subscription} what Asked for each renewal, so that it can go on where it was.
+     * @param {object} [options]
+     * @param {AbortSignal | undefined} [options.signal]
+     * @param {boolean} [options.resumes] A renewal brings again what is still queued: forget the queue.
+     * @returns {AsyncGenerator<api.Event, void, void>}
+     */
+    subscribe(what: () => api.Subscription, { signal, resumes }?: {
+        signal?: AbortSignal | undefined;
+        resumes?: boolean;
+    }): AsyncGenerator<api.Event, void, void>;
+    /** Tries to connect now rather than when the wait is over. */
+    retry(): void;
+    /** Starts over after `refused`, with what has changed since. */
+    restart(): void;
+    /** Ends it. Calls under way reject. */
+    close(): void;
+}
+/** This page's connection. Nothing is sent before the first call. */
+export declare const connection: Connection;
+export type Entry = Omit<api.Entry, 'body'> & {
+    body: any;
+};
+/**
+ * Who this page's person is in this space.
+ * @param {{ signal?: AbortSignal }} [options]
+ */
+export declare function me(options?: {
+    signal?: AbortSignal;
+}): Promise<api.Me>;
+export declare namespace me {
+    var setName: (name: string, options?: {
+        signal?: AbortSignal;
+    }) => Promise<void>;
+}
+/** The space of this page. */
+export declare const space: {
+    /**
+     * Appends to one's own log. Returns once it is safe on disk. While the node is away it waits; it is
+     * never written twice.
+     * @param {unknown} value Any JSON value, or a Uint8Array. 128 KiB at most.
+     * @param {{ kind?: api.EntryKind, signal?: AbortSignal }} [options] `kind` is for webxdc.js.
+     * @returns {Promise<api.Appended>} Its serial, its index in one's own log, its time.
+     */
+    append(value: unknown, { kind, signal }?: {
+        kind?: api.EntryKind;
+        signal?: AbortSignal;
+    }): Promise<api.Appended>;
+    /**
+     * Reads entries, in the order of their serials: the order in which they arrived at this node.
+     * @param {object} [options]
+     * @param {number} [options.after] Only higher serials than this one.
+     * @param {number} [options.before] Only lower ones; then the newest of these.
+     * @param {number} [options.limit] At most so many: 100 where it is left out, 1,000 at most.
+     * @param {api.EntryKind} [options.kind] `app` where it is left out.
+     * @param {AbortSignal} [options.signal]
+     * @returns {Promise<Entry[]>}
+     */
+    read({ signal, kind, ...range }?: {
+        after?: number;
+        before?: number;
+        limit?: number;
+        kind?: api.EntryKind;
+        signal?: AbortSignal;
+    }): Promise<Entry[]>;
+    /**
+     * Entries after a serial, then those to come, oneself's too. Misses none, whatever happens in between.
+     * @param {{ after?: number, kind?: api.EntryKind, signal?: AbortSignal }} [options]
+     * @returns {AsyncGenerator<Entry, void, void>}
+     */
+    watch({ after, kind, signal }?: {
+        after?: number;
+        kind?: api.EntryKind;
+        signal?: AbortSignal;
+    }): AsyncGenerator<Entry, void, void>;
+    /**
+     * The people of this space, present or not.
+     * @param {{ signal?: AbortSignal }} [options]
+     */
+    members(options?: {
+        signal?: AbortSignal;
+    }): Promise<api.Member[]>;
+    /**
+     * Who is online, oneself left out: the ids at once, and again whenever someone comes or goes.
+     * @param {{ signal?: AbortSignal }} [options]
+     * @returns {AsyncGenerator<string[], void, void>}
+     */
+    presence({ signal }?: {
+        signal?: AbortSignal;
+    }): AsyncGenerator<string[], void, void>;
+    /**
+     * Sends a message that is not kept to those who are online now.
+     * @param {unknown} value Any JSON value, or a Uint8Array. 128 KiB at most.
+     * @param {{ signal?: AbortSignal }} [options]
+     * @returns {Promise<number>} To how many it went.
+     */
+    send(value: unknown, options?: {
+        signal?: AbortSignal;
+    }): Promise<number>;
+    /**
+     * Messages that others send, from now on.
+     * @param {{ signal?: AbortSignal }} [options]
+     * @returns {AsyncGenerator<{ from: string, body: any }, void, void>}
+     */
+    messages({ signal }?: {
+        signal?: AbortSignal;
+    }): AsyncGenerator<{
+        from: string;
+        body: any;
+    }, void, void>;
+};
