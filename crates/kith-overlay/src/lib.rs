@@ -1,1 +1,5 @@
-//! kith-overlay
+//! kith's own overlay: connections, streams, spaces and their sync, blobs.
+
+pub mod blob;
+pub mod boxed;
+pub mod storage;
