@@ -1,0 +1,161 @@
+//! What tests need beyond Rust, from Debian's packages.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell;
+
+/// A program that tests start.
+struct Need {
+    /// A program in `PATH`, or an absolute path.
+    file: &'static str,
+    /// Debian's package of it.
+    package: &'static str,
+    /// How the names of the files begin or end whose tests start it.
+    used_by: UsedBy,
+}
+
+/// Which tests need a program.
+#[derive(Clone, Copy)]
+enum UsedBy {
+    /// All, or building them.
+    All,
+    /// Rust's, in files with this prefix.
+    Prefix(&'static str),
+    /// The browser tests.
+    Browser,
+}
+
+const NEEDS: &[Need] = &[
+    Need { file: "node", package: "nodejs", used_by: UsedBy::Browser },
+    Need { file: "npm", package: "npm", used_by: UsedBy::Browser },
+    Need { file: "chromium", package: "chromium", used_by: UsedBy::Browser },
+    Need { file: "chromedriver", package: "chromium-driver", used_by: UsedBy::Browser },
+    Need { file: "clang", package: "clang", used_by: UsedBy::Prefix("wasm_") },
+    Need { file: "go", package: "golang-go", used_by: UsedBy::Prefix("foreign_") },
+    Need {
+        file: "/usr/share/gocode/src/golang.org/x/mod/sumdb/note/note.go",
+        package: "golang-golang-x-mod-dev",
+        used_by: UsedBy::Prefix("foreign_"),
+    },
+    Need { file: "ip", package: "iproute2", used_by: UsedBy::Prefix("root_") },
+    Need { file: "nft", package: "nftables", used_by: UsedBy::Prefix("root_") },
+    Need { file: "cc", package: "gcc", used_by: UsedBy::All },
+];
+
+/// A program that is not here.
+pub(crate) struct Missing {
+    pub(crate) file: &'static str,
+    pub(crate) package: &'static str,
+    used_by: UsedBy,
+}
+
+impl Missing {
+    /// Whether the tests of a file need it, by the file's name without the folder.
+    pub(crate) fn needed_by(&self, file: &str) -> bool {
+        match self.used_by {
+            UsedBy::All => true,
+            UsedBy::Prefix(prefix) => file.starts_with(prefix),
+            UsedBy::Browser => file.ends_with(".test.mjs"),
+        }
+    }
+}
+
+/// What is not here.
+pub(crate) fn missing() -> Vec<Missing> {
+    NEEDS
+        .iter()
+        .filter(|need| !is_here(need.file))
+        .map(|need| Missing { file: need.file, package: need.package, used_by: need.used_by })
+        .collect()
+}
+
+fn is_here(file: &str) -> bool {
+    if file.starts_with('/') { Path::new(file).exists() } else { shell::find(file).is_some() }
+}
+
+/// Installs what is not here, and makes sure that tests can become root.
+///
+/// # Errors
+/// Before anything is built or run, when this person can't become root: it names the packages and
+/// the way to do without.
+pub(crate) fn install() -> Result<()> {
+    let missing = missing();
+    let mut packages: Vec<&str> = missing.iter().map(|missing| missing.package).collect();
+    packages.dedup();
+    let Some(root) = Root::find() else {
+        let packages = if packages.is_empty() {
+            "All packages that they need are here.".to_owned()
+        } else {
+            format!("Debian's packages that are still to be installed: {}.", packages.join(" "))
+        };
+        bail!(
+            "some tests need root (namespaces, small file systems), and neither are you root nor does `sudo -n` work. \
+             {packages} `cargo xtask test --without-root` runs the other tests, and says how many it left out"
+        );
+    };
+    if packages.is_empty() {
+        return Ok(());
+    }
+    if shell::find("apt-get").is_none() {
+        bail!(
+            "tests need programs that are not here; on Debian they are in: {}",
+            packages.join(" ")
+        );
+    }
+    shell::run(root.command("apt-get").args(["update", "-qq"]))
+        .context("bringing the list of packages up to date")?;
+    shell::run(
+        root.command("apt-get")
+            .args(["install", "--yes", "--quiet", "--no-install-recommends"])
+            .args(&packages)
+            .env("DEBIAN_FRONTEND", "noninteractive"),
+    )
+    .with_context(|| format!("installing {}", packages.join(" ")))
+}
+
+/// How to become root.
+enum Root {
+    Already,
+    Sudo,
+}
+
+impl Root {
+    fn find() -> Option<Self> {
+        let id = shell::output(shell::program("id").arg("-u")).ok()?;
+        if id.trim() == "0" {
+            return Some(Self::Already);
+        }
+        shell::find("sudo")?;
+        let may = shell::program("sudo").args(["-n", "true"]).status().ok()?.success();
+        may.then_some(Self::Sudo)
+    }
+
+    fn command(&self, name: &str) -> Command {
+        match self {
+            Self::Already => shell::program(name),
+            Self::Sudo => {
+                let mut sudo = shell::program("sudo");
+                sudo.args(["-n", name]);
+                sudo
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_program_takes_only_its_own_tests_away() {
+        let go = Missing { file: "go", package: "golang-go", used_by: UsedBy::Prefix("foreign_") };
+        assert!(go.needed_by("foreign_checkpoint"));
+        assert!(!go.needed_by("sync"));
+        let chromium = Missing { file: "chromium", package: "chromium", used_by: UsedBy::Browser };
+        assert!(chromium.needed_by("spine.test.mjs"));
+        assert!(!chromium.needed_by("spine"));
+    }
+}

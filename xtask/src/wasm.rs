@@ -1,0 +1,40 @@
+//! `cargo xtask wasm`: what a browser tab runs compiles for it.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use crate::{shell, workspace};
+
+/// The crates that the node in a browser tab is made of.
+const CRATES: [&str; 4] = ["kith-app", "kith-log", "kith-api", "kith-overlay"];
+const TARGET: &str = "wasm32-unknown-unknown";
+
+pub(crate) fn run() -> Result<ExitCode> {
+    install_target()?;
+    let metadata = workspace::metadata()?;
+    let mut cargo = shell::cargo();
+    cargo.args(["check", "--target", TARGET]);
+    for name in CRATES {
+        cargo.args(["--package", name]);
+    }
+    // ring compiles C even for a check; getrandom wants to be told where randomness comes from. A
+    // target folder of its own, since other flags would make the usual one build everything anew.
+    cargo
+        .env("CC_wasm32_unknown_unknown", "clang")
+        .env("RUSTFLAGS", "--cfg getrandom_backend=\"wasm_js\"")
+        .env("CARGO_TARGET_DIR", workspace::target_dir(&metadata)?.join("wasm"));
+    shell::run(&mut cargo)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Brings the target by rustup, where it is not there yet.
+fn install_target() -> Result<()> {
+    let sysroot = shell::output(shell::program("rustc").args(["--print", "sysroot"]))?;
+    let here = std::path::Path::new(sysroot.trim()).join("lib/rustlib").join(TARGET).is_dir();
+    if here {
+        return Ok(());
+    }
+    shell::run(shell::program("rustup").args(["target", "add", TARGET]))
+        .with_context(|| format!("the target {TARGET} is not installed and can't be"))
+}
