@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::model::*;
+use crate::model::{AppInfo, Attempt, Body, Entry, EntryKind, OpenedSpace, Status};
 use crate::{Access, Error};
 
 /// What to be told of.

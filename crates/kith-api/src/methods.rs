@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+#[allow(clippy::wildcard_imports, reason = "the table names nearly every type of the model")]
 use crate::model::*;
 use crate::typescript::{Declared, Described};
 use crate::{Access, BoxFuture, Caller, Doorkeeper, Error, ErrorCode, Events, Result};
