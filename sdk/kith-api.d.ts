@@ -40,14 +40,14 @@ export type SetName = {
 name: string, };
 
 /**
- * What an entry is for.
- */
-export type EntryKind = "app" | "update";
-
-/**
  * What an entry or a message says: exactly one of the two.
  */
 export type Body = { "json": unknown } | { "bytes": string };
+
+/**
+ * What an entry is for.
+ */
+export type EntryKind = "app" | "update";
 
 /**
  * An entry to append.
@@ -199,6 +199,32 @@ export type Sent = {
 to: number, };
 
 /**
+ * What went wrong, for programs. Codes never change their meaning; new ones may come.
+ */
+export type ErrorCode = "invalid_params" | "unknown_method" | "not_permitted" | "not_found" | "bad_link" | "bad_bundle" | "bad_signature" | "too_large" | "too_many" | "unreachable" | "disk_full" | "read_only" | "storage" | "already_exists" | "older_version" | "cancelled" | "stopping" | "internal";
+
+/**
+ * An error as a person meets it.
+ */
+export type Error = { 
+/**
+ * For programs.
+ */
+code: ErrorCode, 
+/**
+ * What happened: one sentence.
+ */
+what: string, 
+/**
+ * Why, where it is known; else empty.
+ */
+why: string, 
+/**
+ * What to do, where something can be done; else empty.
+ */
+todo: string, };
+
+/**
  * A way by which peers are looked for.
  */
 export type DiscoveryStatus = { 
@@ -284,32 +310,6 @@ traffic: Traffic,
  * How many spaces of it there are here.
  */
 spaces: number, };
-
-/**
- * What went wrong, for programs. Codes never change their meaning; new ones may come.
- */
-export type ErrorCode = "invalid_params" | "unknown_method" | "not_permitted" | "not_found" | "bad_link" | "bad_bundle" | "bad_signature" | "too_large" | "too_many" | "unreachable" | "disk_full" | "read_only" | "storage" | "already_exists" | "older_version" | "cancelled" | "stopping" | "internal";
-
-/**
- * An error as a person meets it.
- */
-export type Error = { 
-/**
- * For programs.
- */
-code: ErrorCode, 
-/**
- * What happened: one sentence.
- */
-what: string, 
-/**
- * Why, where it is known; else empty.
- */
-why: string, 
-/**
- * What to do, where something can be done; else empty.
- */
-todo: string, };
 
 /**
  * The node's state.
@@ -830,7 +830,7 @@ after: number,
 /**
  * Only entries of this kind; all, where it is left out.
  */
-kind: EntryKind | null, } | { "to": "messages" } | { "to": "presence" } | { "to": "status" } | { "to": "opening", 
+kind: EntryKind | null, } | { "to": "messages" } | { "to": "presence" } | { "to": "arrival" } | { "to": "status" } | { "to": "opening", 
 /**
  * Which.
  */
@@ -857,6 +857,19 @@ export type PresenceEvent = {
  * The ids of members with a connection to this node.
  */
 online: Array<string>, };
+
+/**
+ * A message that is not kept.
+ */
+export type MessageEvent = { 
+/**
+ * Who signed it.
+ */
+from: string, 
+/**
+ * What it says.
+ */
+body: Body, };
 
 /**
  * A stage of an opening.
@@ -899,19 +912,6 @@ opening: string,
  * Where it stands.
  */
 stage: OpeningStage, };
-
-/**
- * A message that is not kept.
- */
-export type MessageEvent = { 
-/**
- * Who signed it.
- */
-from: string, 
-/**
- * What it says.
- */
-body: Body, };
 
 /**
  * Something that happened.
