@@ -1,0 +1,182 @@
+//! The rules that a bundle's directory must keep, before anything is unpacked.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Seek, SeekFrom};
+
+use zip::CompressionMethod;
+use zip::read::{ArchiveOffset, Config, ZipFileEntry};
+use zip::result::ZipError;
+use zip::unstable::read::ZipIterable;
+
+use super::{BundleError, Limits, RATIO_GRACE};
+use crate::check_path;
+
+/// A file of the bundle, checked.
+pub(super) type Entry = ZipFileEntry<'static>;
+
+/// Bytes of a local header without name and extra fields (APPNOTE 4.3.7).
+const LOCAL_HEADER: u64 = 30;
+/// The bits of a Unix mode that say what a file is, and its values for plain files and folders.
+const S_IFMT: u32 = 0o170_000;
+const S_IFREG: u32 = 0o100_000;
+const S_IFDIR: u32 = 0o040_000;
+/// Served by kith; a bundle's own copy, there for development, is never looked at.
+const WEBXDC_JS: &str = "webxdc.js";
+
+/// Reads the directory of the archive, and checks it. Returns the files by their paths.
+pub(super) fn check<R: Read + Seek>(
+    reader: &mut R,
+    limits: &Limits,
+) -> Result<BTreeMap<String, Entry>, BundleError> {
+    let size = reader.seek(SeekFrom::End(0)).map_err(BundleError::Io)?;
+    if size > limits.bundle {
+        return Err(BundleError::TooLarge { size, limit: limits.bundle });
+    }
+    // Nothing may stand in front of the archive: programs disagree about where it then begins.
+    let config = Config { archive_offset: ArchiveOffset::Known(0) };
+    let mut archive = ZipIterable::try_new(reader, config).map_err(unreadable)?;
+    if archive.len() > limits.files {
+        return Err(BundleError::TooManyFiles { found: archive.len(), limit: limits.files });
+    }
+    let mut names = Names::default();
+    let mut ranges = Vec::new();
+    let mut total = 0u64;
+    let mut files = BTreeMap::new();
+    for entry in archive.files().map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let (path, is_folder) = check_entry(&entry, limits)?;
+        names.add(&path, is_folder)?;
+        total = total.saturating_add(entry.size());
+        if total > limits.total {
+            return Err(BundleError::TotalTooLarge { limit: limits.total });
+        }
+        let end = LOCAL_HEADER + entry.name_raw().len() as u64 + entry.compressed_size();
+        ranges.push((entry.header_start(), entry.header_start().saturating_add(end), path.clone()));
+        if !is_folder && path != WEBXDC_JS {
+            files.insert(path, entry);
+        }
+    }
+    ranges.sort();
+    if let Some(pair) = ranges.windows(2).find(|pair| pair[1].0 < pair[0].1) {
+        return Err(BundleError::Overlap(pair[1].2.clone()));
+    }
+    // A second pass compares each local header with the directory.
+    let mut archive = archive.enforce_header_consistency(true);
+    for entry in archive.files().map_err(unreadable)? {
+        entry.map_err(contradiction)?;
+    }
+    if !files.contains_key("index.html") {
+        return Err(BundleError::NoIndex);
+    }
+    Ok(files)
+}
+
+/// Checks one entry by itself; returns its path without a trailing slash, and whether it is a
+/// folder.
+fn check_entry(entry: &Entry, limits: &Limits) -> Result<(String, bool), BundleError> {
+    let name = std::str::from_utf8(entry.name_raw())
+        .map_err(|_| BundleError::NameNotText(String::from_utf8_lossy(entry.name_raw()).into()))?;
+    let (path, is_folder) = match name.strip_suffix('/') {
+        Some(folder) if !folder.is_empty() => (folder, true),
+        _ => (name, false),
+    };
+    let path = path.to_owned();
+    check_path(&path)
+        .map_err(|fault| BundleError::Path { path: path.escape_debug().collect(), fault })?;
+    let kind = entry.unix_mode().map_or(0, |mode| mode & S_IFMT);
+    // Some programs give folders the mode of files; a folder is only its name here.
+    let plain = matches!(kind, 0 | S_IFREG) || (is_folder && kind == S_IFDIR);
+    if !plain || (is_folder && entry.size() > 0) {
+        return Err(BundleError::Special(path));
+    }
+    if entry.encrypted() {
+        return Err(BundleError::Encrypted(path));
+    }
+    match entry.compression() {
+        CompressionMethod::Stored | CompressionMethod::Deflated => {}
+        other => return Err(BundleError::Compression { path, method: other.to_string() }),
+    }
+    let size = entry.size();
+    if size > limits.file {
+        return Err(BundleError::FileTooLarge { path, size, limit: limits.file });
+    }
+    if size > RATIO_GRACE && size / limits.ratio > entry.compressed_size() {
+        return Err(BundleError::Bomb { path, limit: limits.ratio });
+    }
+    Ok((path, is_folder))
+}
+
+/// The names seen so far.
+#[derive(Default)]
+struct Names {
+    /// By the name in small letters: the name, and whether it is a folder, a file, or a folder
+    /// that was only seen in front of a name.
+    seen: BTreeMap<String, (String, Kind)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    File,
+    Folder,
+    Parent,
+}
+
+impl Names {
+    fn add(&mut self, path: &str, is_folder: bool) -> Result<(), BundleError> {
+        for (end, _) in path.match_indices('/') {
+            self.add_one(&path[..end], Kind::Parent)?;
+        }
+        self.add_one(path, if is_folder { Kind::Folder } else { Kind::File })
+    }
+
+    fn add_one(&mut self, path: &str, kind: Kind) -> Result<(), BundleError> {
+        let Some((known, known_kind)) = self.seen.get_mut(&path.to_lowercase()) else {
+            self.seen.insert(path.to_lowercase(), (path.to_owned(), kind));
+            return Ok(());
+        };
+        if known != path {
+            return Err(BundleError::DiffersInCase { first: known.clone(), second: path.into() });
+        }
+        match (*known_kind, kind) {
+            (Kind::File, Kind::File) | (Kind::Folder, Kind::Folder) => {
+                Err(BundleError::Duplicate(path.into()))
+            }
+            (Kind::File, Kind::Folder | Kind::Parent)
+            | (Kind::Folder | Kind::Parent, Kind::File) => {
+                Err(BundleError::FileAndFolder(path.into()))
+            }
+            (Kind::Parent, Kind::Folder | Kind::Parent) => {
+                *known_kind = kind;
+                Ok(())
+            }
+            (Kind::Folder, Kind::Parent) => Ok(()),
+        }
+    }
+}
+
+/// An error of the archive as a whole. One that only says that the bytes end too early is the
+/// bundle's fault, not the disk's.
+fn unreadable(error: ZipError) -> BundleError {
+    match error {
+        ZipError::Io(error) if !is_fault_of_content(&error) => BundleError::Io(error),
+        other => BundleError::NotABundle(other.to_string()),
+    }
+}
+
+fn contradiction(error: ZipError) -> BundleError {
+    match error {
+        ZipError::Io(error) if !is_fault_of_content(&error) => BundleError::Io(error),
+        other => BundleError::Contradiction(other.to_string()),
+    }
+}
+
+/// Whether an I/O error comes from what the bytes say, not from the medium.
+pub(super) fn is_fault_of_content(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::InvalidData
+            | io::ErrorKind::InvalidInput
+            | io::ErrorKind::Other
+    )
+}
