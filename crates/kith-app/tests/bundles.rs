@@ -6,7 +6,7 @@ use kith_app::{Bundle, BundleError, Limits, PathFault, pack};
 use proptest::prelude::*;
 
 fn open(bytes: &[u8]) -> Bundle<Cursor<&[u8]>> {
-    Bundle::open(Cursor::new(bytes), &Limits::default()).unwrap()
+    Bundle::open(Cursor::new(bytes), &Limits::default()).expect("a good bundle")
 }
 
 #[test]
