@@ -3,3 +3,4 @@
 pub mod blob;
 pub mod boxed;
 pub mod storage;
+pub mod transport;

@@ -1,0 +1,112 @@
+//! The transport's named limits. Each says its unit, its scope and its reason.
+
+use n0_future::time::Duration;
+
+/// The one application protocol that a kith endpoint speaks.
+pub const ALPN: &[u8] = b"kith/1";
+/// The version that Hello carries. A peer with another one is incompatible.
+pub const VERSION: u16 = 1;
+
+/// Bytes that a peer may have under way on one connection. Bounds memory at 256 x 8 MiB, and lets
+/// 8 streams that nobody reads go by before the others are held back.
+pub const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+/// Bytes that a peer may have under way on one stream: 80 Mbit/s at a round trip of 100 ms.
+pub const STREAM_WINDOW: u32 = 1024 * 1024;
+/// Bytes that wait for acknowledgement on one connection before writers wait.
+pub const SEND_WINDOW: u64 = 8 * 1024 * 1024;
+/// Streams of each direction that a peer may have open on one connection.
+pub const MAX_STREAMS: u32 = 256;
+/// How often a silent connection is probed. Also keeps a NAT's mapping, which lives 30 s or more.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// A connection without a packet for so long is dead: three probes lost.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Connections of one node, incoming and outgoing, handshakes under way included.
+pub const MAX_CONNECTIONS: usize = 256;
+/// Incoming handshakes under way from one address prefix (IPv4 /24, IPv6 /48).
+pub const MAX_HANDSHAKES_PER_PREFIX: usize = 16;
+/// Incoming handshakes under way from this machine: tests and `kith demo` start many nodes at once.
+pub const MAX_HANDSHAKES_LOOPBACK: usize = 64;
+/// From connecting to a Hello of the peer.
+pub const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
+/// From a stream's opening to the end of its header.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection that lost to another one may take to hand over what is under way.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long closing the node waits for what is under way to each peer.
+pub const CLOSE_DRAIN: Duration = Duration::from_millis(500);
+
+/// Bytes of a control frame's body. Holds 1,024 tags.
+pub const MAX_CONTROL_FRAME: usize = 64 * 1024;
+/// Control messages that wait for a peer that does not read; what goes over it is dropped.
+pub const CONTROL_QUEUE: usize = 64;
+/// Tags of one connection that match no space of ours and are remembered for a later join.
+pub const MAX_UNMATCHED_TAGS: usize = 1_024;
+/// Control messages that a peer may send in a burst, after which [`CONTROL_RATE`] holds.
+pub const CONTROL_BURST: u32 = 256;
+/// Control messages a second that a peer may send for long.
+pub const CONTROL_RATE: u32 = 32;
+/// Introductions that a peer may ask for in a burst.
+pub const INTRODUCE_BURST: u32 = 16;
+/// Introductions a minute that a peer may ask for in the long run.
+pub const INTRODUCE_PER_MINUTE: u32 = 30;
+/// Peers named by one Peers message.
+pub const MAX_PEERS_PER_MESSAGE: usize = 32;
+/// Addresses of one peer: kept, dialled and told.
+pub const MAX_ADDRESSES: usize = 8;
+
+/// Bytes of an app frame's body: a message of 128 KiB, and what stands around it.
+pub const MAX_FRAME: usize = 192 * 1024;
+/// Frames that wait for one peer and app.
+pub const LANE_FRAMES: usize = 1_024;
+/// Bytes of frames that wait for one peer and app.
+pub const LANE_BYTES: usize = 1024 * 1024;
+/// Apps with a lane to one peer, each way.
+pub const MAX_LANES: usize = 64;
+/// How long a frame may wait for this node to take it, before the peer is told to stop sending.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a stream or frame for a space that was not entered waits: the tag may be behind it.
+/// The same for spaces that exist and that do not, so that it tells nothing.
+pub const ENTER_WAIT: Duration = Duration::from_secs(2);
+/// Spaces entered on one connection.
+pub const MAX_ENTERED: usize = 1_024;
+
+/// Bulk streams that a peer may have open on one connection.
+pub const MAX_BULK_STREAMS: usize = 32;
+/// Blob streams that a peer may have open on one connection.
+pub const MAX_BLOB_STREAMS: usize = 64;
+/// Version streams that a peer may have open on one connection.
+pub const MAX_VERSION_STREAMS: usize = 16;
+/// Streams over a cap after which the connection itself is closed.
+pub const MAX_REFUSED_STREAMS: u32 = 64;
+
+/// Priority of the control stream.
+pub const PRIORITY_CONTROL: i32 = 30;
+/// Priority of app frames.
+pub const PRIORITY_FRAMES: i32 = 20;
+/// Priority of version requests.
+pub const PRIORITY_VERSION: i32 = 10;
+/// Priority of bulk sync.
+pub const PRIORITY_BULK: i32 = 0;
+/// Priority of blobs.
+pub const PRIORITY_BLOB: i32 = -10;
+
+/// Peers known, connected or not. About 1 KiB each.
+pub const MAX_KNOWN_PEERS: usize = 2_048;
+/// Wanted peers in one space, found by peer exchange. Others are known, and not dialled.
+pub const MAX_WANTED_PER_SPACE: usize = 32;
+/// Dials under way.
+pub const MAX_DIALS: usize = 16;
+/// From the first packet to a handshake.
+pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// The first wait after a failed dial, before jitter.
+pub const BACKOFF_FIRST: Duration = Duration::from_millis(500);
+/// The longest wait after a failed dial, before jitter.
+pub const BACKOFF_LAST: Duration = Duration::from_secs(300);
+/// Apps whose bytes are counted apart. Bytes of further ones are counted with the control stream's.
+pub const MAX_COUNTED_APPS: usize = 256;
+/// Address prefixes (IPv4 /16, IPv6 /32) that must see this node at the same address before the
+/// address is believed.
+pub const OBSERVED_QUORUM: usize = 3;
+/// Addresses seen by others that are kept while they wait for the quorum.
+pub const MAX_OBSERVED: usize = 64;
