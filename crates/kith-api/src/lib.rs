@@ -12,7 +12,8 @@
 //! - [`Error`] is what a person sees: what happened, why, and what to do; [`ErrorCode`] is what a
 //!   program matches.
 //! - [`Doorkeeper`] answers the gateway's questions about origins, tokens and files.
-//! - [`rpc`] is the JSON-RPC 2.0 envelope of both sockets.
+//! - [`rpc`] is the JSON-RPC 2.0 envelope of both sockets; a [`Session`] is one connection of
+//!   either, without its bytes.
 //!
 //! No I/O. TypeScript types are generated from these ones by `cargo xtask types`.
 
@@ -24,6 +25,7 @@ mod model;
 mod pages;
 pub mod rpc;
 mod service;
+mod session;
 mod typescript;
 
 pub use caller::{Access, Caller};
@@ -35,4 +37,5 @@ pub use methods::{METHODS, Method, Service, dispatch};
 pub use model::*;
 pub use pages::{Doorkeeper, File, Origin, Place};
 pub use service::{BoxFuture, EventStream, Events};
+pub use session::{MAX_CALLS, MAX_SUBSCRIPTIONS, Session};
 pub use typescript::typescript;
