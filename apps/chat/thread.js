@@ -19,6 +19,7 @@ export class Thread {
   /** @type {Map<string, number>} */ #heights = new Map();
   #measured = 0;
   /** @type {Map<string, { node: HTMLElement, look: string }>} */ #drawn = new Map();
+  /** @type {WeakMap<Element, string>} */ #keys = new WeakMap();
   #asked = false;
   /** Whether the end is in view and stays in view. */ atEnd = true;
 
@@ -70,8 +71,7 @@ export class Thread {
     if (!this.#drawn.has(key)) {
       const { clientHeight } = this.scroller;
       this.atEnd = false;
-      this.scroller.scrollTop = this.#above(at) - clientHeight / 2;
-      this.#lay(key);
+      this.#lay({ key, offset: clientHeight / 2 });
     }
     const node = this.#drawn.get(key)?.node;
     node?.scrollIntoView({ block: where });
@@ -80,8 +80,7 @@ export class Thread {
 
   /** Which row a node is. @param {Element} node */
   keyOf(node) {
-    for (const [key, drawn] of this.#drawn) if (drawn.node === node) return key;
-    return undefined;
+    return this.#keys.get(node);
   }
 
   #soon() {
@@ -102,42 +101,38 @@ export class Thread {
     return sum;
   }
 
-  /** Draws what is in view. The row that is `held`, or else the first in view, stays where it is. @param {string} [held] */
-  #lay(held) {
-    const { scroller } = this;
-    // Each round draws by better known heights; two or three are enough.
-    for (let round = 0; round < 4; round++) {
-      const anchor = this.atEnd ? undefined : this.#anchor(held);
-      const before = anchor && anchor.node.getBoundingClientRect().top;
-      const changed = this.#draw();
-      if (this.atEnd) scroller.scrollTop = scroller.scrollHeight;
-      else if (anchor?.node.isConnected && before !== undefined) {
-        const moved = anchor.node.getBoundingClientRect().top - before;
-        if (Math.abs(moved) >= 1) scroller.scrollTop += moved;
-      }
-      if (!changed) return;
-    }
-  }
-
-  /** @param {string} [held] */
-  #anchor(held) {
-    const kept = held !== undefined ? this.#drawn.get(held) : undefined;
-    if (kept) return kept;
-    const { top } = this.scroller.getBoundingClientRect();
-    for (const { key } of this.#rows) {
-      const one = this.#drawn.get(key);
-      if (one && one.node.getBoundingClientRect().bottom > top) return one;
+  /** The first row in view that is still one of the rows, and how far below the view's top it is. */
+  #anchor() {
+    const { top, bottom } = this.scroller.getBoundingClientRect();
+    for (const node of this.list.children) {
+      const key = this.#keys.get(node);
+      const box = node.getBoundingClientRect();
+      if (key !== undefined && this.#index.has(key) && box.bottom > top && box.top < bottom) return { key, offset: box.top - top };
     }
     return undefined;
   }
 
-  /** Returns whether anything was drawn or measured anew. */
-  #draw() {
-    const { scrollTop, clientHeight } = this.scroller;
-    const bottom = this.atEnd ? Infinity : scrollTop + clientHeight + AROUND;
+  /** Draws what is in view. The anchor stays where the person sees it. @param {{ key: string, offset: number }} [anchor] */
+  #lay(anchor = this.atEnd ? undefined : this.#anchor()) {
+    const { scroller } = this;
+    const at = anchor && this.#index.get(anchor.key);
+    const wanted = () => (this.atEnd ? Infinity : at === undefined || !anchor ? scroller.scrollTop : this.#above(at) - anchor.offset);
+    // Each round draws by better known heights; two or three are enough.
+    for (let round = 0; round < 4; round++) {
+      const changed = this.#draw(wanted());
+      const top = Math.min(wanted(), scroller.scrollHeight);
+      if (Math.abs(scroller.scrollTop - top) >= 1) scroller.scrollTop = top;
+      if (!changed) return;
+    }
+  }
+
+  /** Draws the view at `scrollTop`. Returns whether anything was drawn or measured anew. @param {number} scrollTop */
+  #draw(scrollTop) {
     let total = 0;
     for (const row of this.#rows) total += this.#height(row);
-    const top = this.atEnd ? total - clientHeight - AROUND : scrollTop - AROUND;
+    const { clientHeight } = this.scroller;
+    const top = Math.min(scrollTop, total - clientHeight) - AROUND;
+    const bottom = top + clientHeight + 2 * AROUND;
     let above = 0;
     let below = 0;
     let y = 0;
@@ -182,13 +177,15 @@ export class Thread {
         if (had) node.focus({ preventScroll: true });
       }
       this.#drawn.set(key, { node, look });
+      this.#keys.set(node, key);
       fresh.push({ key, node });
     }
     let changed = fresh.length > 0;
+    // All of them: fonts that arrive late and the last row's place change heights too.
     for (const { key } of shown) {
       const drawn = this.#drawn.get(key);
-      if (!drawn || (this.#heights.has(key) && !fresh.some((one) => one.node === drawn.node))) continue;
-      const height = drawn.node.offsetHeight;
+      if (!drawn) continue;
+      const { height } = drawn.node.getBoundingClientRect();
       const was = this.#heights.get(key);
       if (was === height) continue;
       this.#measured += height - (was ?? 0);
