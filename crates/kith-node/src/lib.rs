@@ -1,1 +1,3 @@
 //! kith-node
+
+pub mod store;

@@ -1,0 +1,147 @@
+//! Installed apps.
+
+use kith_app::{AppId, SignedVersion};
+use redb::ReadableTable;
+use serde::{Deserialize, Serialize};
+
+use super::blobs;
+use super::error::StoreError;
+use super::open::Store;
+use super::row;
+use super::schema::APPS;
+
+/// An installed app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppRecord {
+    /// The installed version, as its publisher signed it.
+    pub signed: SignedVersion,
+    /// Whether its bundle is in the binary, and not among the blobs.
+    pub bundled: bool,
+    /// From its manifest.
+    pub name: String,
+    /// From its manifest.
+    pub description: String,
+    /// A `data:` URL, where the bundle has an icon.
+    pub icon: Option<String>,
+    /// The permissions that the person granted, by their names in the manifest.
+    pub granted: Vec<String>,
+    /// When it was installed, in milliseconds since 1970.
+    pub installed: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AppRow {
+    signed: Vec<u8>,
+    bundled: bool,
+    name: String,
+    description: String,
+    icon: Option<String>,
+    granted: Vec<String>,
+    installed: u64,
+}
+
+impl AppRow {
+    fn encode(app: &AppRecord) -> Vec<u8> {
+        let app = app.clone();
+        row::encode(&Self {
+            signed: app.signed.to_bytes().to_vec(),
+            bundled: app.bundled,
+            name: app.name,
+            description: app.description,
+            icon: app.icon,
+            granted: app.granted,
+            installed: app.installed,
+        })
+    }
+
+    fn decode(bytes: &[u8]) -> Result<AppRecord, StoreError> {
+        let app: Self = row::decode("apps", bytes)?;
+        let signed =
+            SignedVersion::from_bytes(&app.signed).map_err(|_| StoreError::bad_row("apps"))?;
+        Ok(AppRecord {
+            signed,
+            bundled: app.bundled,
+            name: app.name,
+            description: app.description,
+            icon: app.icon,
+            granted: app.granted,
+            installed: app.installed,
+        })
+    }
+}
+
+impl Store {
+    /// Installs an app, or puts a higher version in the place of the installed one, whose bundle is
+    /// then deleted. What comes with the binary takes any version's place. The installed version
+    /// itself may be given again, with other grants.
+    ///
+    /// # Errors
+    /// [`StoreError::OlderVersion`]; [`StoreError::NotFound`] unless the bundle is in the binary or
+    /// a complete blob; the disk's.
+    pub async fn install_app(&self, app: AppRecord) -> Result<(), StoreError> {
+        let bytes = app.icon.as_ref().map_or(0, String::len) + 1024;
+        let replaced = self
+            .write(bytes, move |tx| {
+                let id = app.signed.app();
+                let held =
+                    tx.look(APPS)?.get(id.as_bytes())?.map(|row| AppRow::decode(row.value()));
+                let held = held.transpose()?;
+                if let Some(held) = &held {
+                    let same = held.signed == app.signed;
+                    if !same && !app.bundled && !app.signed.supersedes(&held.signed) {
+                        let installed = held.signed.version();
+                        return Err(StoreError::OlderVersion { installed });
+                    }
+                }
+                if !app.bundled && !blobs::is_complete(tx, &app.signed.bundle())? {
+                    return Err(StoreError::NotFound("bundle"));
+                }
+                tx.change(APPS)?.insert(id.as_bytes(), AppRow::encode(&app).as_slice())?;
+                let new = app.signed.bundle();
+                let old = held.filter(|held| !held.bundled).map(|held| held.signed.bundle());
+                Ok(old.filter(|old| *old != new))
+            })
+            .await?;
+        self.drop_blobs(replaced.into_iter().collect()).await
+    }
+
+    /// Removes an app. Its spaces stay.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; the disk's.
+    pub async fn remove_app(&self, app: &AppId) -> Result<(), StoreError> {
+        let app = *app;
+        let removed = self
+            .write(0, move |tx| {
+                let row =
+                    tx.change(APPS)?.remove(app.as_bytes())?.map(|row| row.value().to_owned());
+                AppRow::decode(&row.ok_or(StoreError::NotFound("app"))?)
+            })
+            .await?;
+        let bundle = (!removed.bundled).then(|| removed.signed.bundle());
+        self.drop_blobs(bundle.into_iter().collect()).await
+    }
+
+    /// An installed app.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn app(&self, app: &AppId) -> Result<Option<AppRecord>, StoreError> {
+        self.read(|snapshot| {
+            let row = snapshot.table(APPS)?.get_owned(app.as_bytes())?;
+            row.map(|row| AppRow::decode(row.value())).transpose()
+        })
+    }
+
+    /// All installed apps, in the order of their ids.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn apps(&self) -> Result<Vec<AppRecord>, StoreError> {
+        self.read(|snapshot| {
+            let table = snapshot.table(APPS)?;
+            let rows = table.iter()?;
+            rows.map(|row| AppRow::decode(row?.1.value())).collect()
+        })
+    }
+}
