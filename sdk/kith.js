@@ -10,6 +10,9 @@
 // takes an AbortSignal: a call then rejects with the signal's reason, an iterator ends.
 
 /** @import * as api from './kith-api.d.ts' */
+/** @typedef {api.Me} Me */
+/** @typedef {api.Member} Member */
+/** @typedef {api.Appended} Appended */
 
 /** Calls that wait for an answer at once. More are refused: the page calls in a loop. */
 const MAX_CALLS = 1_000;

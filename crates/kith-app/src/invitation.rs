@@ -51,10 +51,10 @@ pub enum InvitationError {
         within: &'static str,
     },
     /// A version of another kith.
-    #[error("it has version {0}, which this kith does not know: a newer kith made it")]
+    #[error("it has version {0}, which this kith does not know; a newer one may")]
     UnknownVersion(u8),
     /// Flags of another kith.
-    #[error("it has flags {0:#04x}, which this kith does not know: a newer kith made it")]
+    #[error("it has flags {0:#04x}, which this kith does not know; a newer one may")]
     UnknownFlags(u8),
     /// Both a secret and the public space.
     #[error("it leads to two spaces at once")]
@@ -65,11 +65,14 @@ pub enum InvitationError {
     /// An address that nobody can be reached at.
     #[error("nobody can be reached at the address {0}")]
     UnusableAddress(SocketAddr),
+    /// An address stands there twice.
+    #[error("it has the address {0} twice")]
+    DoubledAddress(SocketAddr),
     /// More than [`MAX_ADDRESSES`].
     #[error("it has more than {MAX_ADDRESSES} addresses")]
     TooManyAddresses,
     /// Bytes after the end.
-    #[error("{0} bytes too many stand at the end")]
+    #[error("bytes are left over at its end: {0}")]
     TrailingBytes(usize),
 }
 
@@ -187,8 +190,11 @@ fn read_addresses(rest: &mut &[u8]) -> Result<Vec<SocketAddr>, InvitationError> 
             other => return Err(InvitationError::UnknownAddress(other)),
         };
         let address = SocketAddr::new(ip, u16::from_be_bytes(take(rest, WITHIN)?));
-        if !usable(&address) || addresses.contains(&address) {
+        if !usable(&address) {
             return Err(InvitationError::UnusableAddress(address));
+        }
+        if addresses.contains(&address) {
+            return Err(InvitationError::DoubledAddress(address));
         }
         addresses.push(address);
     }
@@ -267,7 +273,7 @@ pub(crate) mod tests {
         );
         assert_eq!(
             with(|b| b.extend_from_within(66..73)),
-            UnusableAddress("192.0.2.1:4660".parse().unwrap())
+            DoubledAddress("192.0.2.1:4660".parse().unwrap())
         );
         assert_eq!(
             with(|b| (0..8).for_each(|i| b.extend([4, 10, 0, 0, i, 1, 1]))),

@@ -29,7 +29,9 @@ impl AuthorSecret {
         AuthorId::from_bytes(self.0.verifying_key().to_bytes())
     }
 
-    pub(crate) fn sign(&self, message: &[u8]) -> SignatureBytes {
+    /// Signs a message that is no part of a log. It begins with a context of its own
+    /// (`"kith/1 …\n"`), so that no signature can be taken for another kind's.
+    pub fn sign(&self, message: &[u8]) -> SignatureBytes {
         self.0.sign(message).to_bytes()
     }
 }
@@ -37,6 +39,13 @@ impl AuthorSecret {
 impl fmt::Debug for AuthorSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "AuthorSecret({})", self.author())
+    }
+}
+
+impl AuthorId {
+    /// Whether the author signed this message. See [`AuthorSecret::sign`].
+    pub fn verify(&self, message: &[u8], signature: &SignatureBytes) -> bool {
+        verify(self.as_bytes(), message, signature, "a message").is_ok()
     }
 }
 

@@ -135,8 +135,13 @@ impl Groups {
 
     /// The bytes that these groups have in a blob of `size` bytes.
     pub fn bytes(&self, size: u64) -> u64 {
+        self.byte_ranges(size).iter().map(|range| range.end - range.start).sum()
+    }
+
+    /// The ranges of bytes that these groups are in a blob of `size` bytes.
+    pub fn byte_ranges(&self, size: u64) -> Vec<Range<u64>> {
         let end = |group: u64| group.saturating_mul(GROUP).min(size);
-        self.0.iter().map(|range| end(range.end) - end(range.start)).sum()
+        self.0.iter().map(|range| end(range.start)..end(range.end)).collect()
     }
 
     /// The set as the wire has it.

@@ -1,10 +1,12 @@
 //! What the overlay asks of a store of blobs.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use kith_log::SpaceId;
 
 use super::StorageResult;
-use crate::blob::Groups;
+use crate::blob::{GROUP, Groups, groups_of};
 use crate::boxed::{BoxFuture, Threaded};
 
 /// Most bytes of one [`BlobStorage::read_blob`] and [`BlobStorage::read_blob_tree`]: 1 MiB.
@@ -48,6 +50,16 @@ pub struct BlobPart {
     /// Hash pairs, with their offset in the stored tree (pre-order, as
     /// [`tree_of`](crate::blob::tree_of) writes it).
     pub pairs: Vec<(u64, [u8; 64])>,
+}
+
+impl BlobPart {
+    /// The groups whose bytes it has, in a blob of `size` bytes.
+    pub fn groups(&self, size: u64) -> Range<u64> {
+        let end = self.offset + self.data.len() as u64;
+        let end = if end == size { groups_of(size) } else { end / GROUP };
+        let start = self.offset / GROUP;
+        if self.data.is_empty() && size > 0 { start..start } else { start..end }
+    }
 }
 
 /// A store of blobs. A blob is named by its BLAKE3 hash; the same blob may be in several scopes.

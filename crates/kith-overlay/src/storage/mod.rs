@@ -7,6 +7,13 @@ pub mod memory;
 
 mod blobs;
 mod error;
+mod logs;
 
 pub use blobs::{BlobPart, BlobScope, BlobState, BlobStorage, MAX_BLOB_READ};
 pub use error::{StorageError, StorageResult};
+pub use logs::LogStorage;
+
+/// All that the overlay asks of a store.
+pub trait Storage: LogStorage + BlobStorage {}
+
+impl<S: LogStorage + BlobStorage + ?Sized> Storage for S {}

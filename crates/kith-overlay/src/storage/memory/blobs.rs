@@ -1,25 +1,22 @@
-//! A store that keeps everything in memory: for tests, and for a browser tab at first.
+//! Blobs in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::{BlobPart, BlobScope, BlobState, BlobStorage, StorageError, StorageResult};
-use crate::blob::{GROUP, Groups, groups_of, tree_of, tree_size};
+use super::MemoryStorage;
+use crate::blob::{GROUP, Groups, tree_of, tree_size};
 use crate::boxed::BoxFuture;
+use crate::storage::{BlobPart, BlobScope, BlobState, BlobStorage, StorageError, StorageResult};
 
 /// Bytes that the blobs of a [`MemoryStorage`] may have together: 256 MiB.
 pub const MAX_MEMORY_BLOBS: u64 = 256 * 1024 * 1024;
 
-/// A store in memory. What it acknowledges is as durable as the process.
-#[derive(Debug, Default)]
-pub struct MemoryStorage {
-    blobs: Mutex<BTreeMap<[u8; 32], Blob>>,
-}
+pub(super) type Blobs = Mutex<BTreeMap<[u8; 32], Blob>>;
 
 #[derive(Debug)]
-struct Blob {
+pub(super) struct Blob {
     scopes: BTreeSet<BlobScope>,
     data: Vec<u8>,
     tree: Vec<u8>,
@@ -28,11 +25,6 @@ struct Blob {
 }
 
 impl MemoryStorage {
-    /// An empty store.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Adds a whole blob; returns its hash.
     pub fn add_blob(&self, scope: BlobScope, data: &[u8]) -> [u8; 32] {
         let (root, tree) = tree_of(data);
@@ -56,7 +48,7 @@ impl MemoryStorage {
         self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn state(&self, scope: BlobScope, hash: &[u8; 32]) -> BlobState {
+    fn blob_state_of(&self, scope: BlobScope, hash: &[u8; 32]) -> BlobState {
         match self.blobs().get(hash).filter(|blob| blob.scopes.contains(&scope)) {
             None => BlobState::Absent,
             Some(blob) if blob.complete => BlobState::Complete { size: blob.data.len() as u64 },
@@ -100,11 +92,7 @@ impl MemoryStorage {
             place(&mut blob.tree, *at, pair)?;
         }
         place(&mut blob.data, part.offset, &part.data)?;
-        let end = part.offset + part.data.len() as u64;
-        if !part.data.is_empty() || size == 0 {
-            let last = if end == size { groups_of(size) } else { end / GROUP };
-            blob.held.insert(part.offset / GROUP..last);
-        }
+        blob.held.insert(part.groups(size));
         Ok(())
     }
 
@@ -126,7 +114,7 @@ impl BlobStorage for MemoryStorage {
         scope: BlobScope,
         hash: &'a [u8; 32],
     ) -> BoxFuture<'a, StorageResult<BlobState>> {
-        Box::pin(async move { Ok(self.state(scope, hash)) })
+        Box::pin(async move { Ok(self.blob_state_of(scope, hash)) })
     }
 
     fn read_blob<'a>(

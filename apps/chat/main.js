@@ -1,0 +1,328 @@
+// Chat: draws the room and takes what the person does. The room itself is in room.js.
+import { connection, KithError } from '/.kith/kith.js';
+
+import { drawDay, drawMessage, drawNew, el, face } from './message.js';
+import { LONGEST, Room } from './room.js';
+import { Thread } from './thread.js';
+import { dayOf, these } from './words.js';
+
+/** @import { Message, Quote } from './room.js' */
+
+/** Messages of one person that come within this time belong together, in ms. */
+const TOGETHER = 5 * 60_000;
+/** Older messages are asked for when the first one is this near, in px. */
+const NEAR_TOP = 2_000;
+/** A wait is put into words after this time, in ms. */
+const PATIENCE = 800;
+
+/** @template {HTMLElement} T @param {string} id @param {new () => T} kind @returns {T} */
+function get(id, kind) {
+  const node = document.getElementById(id);
+  if (!(node instanceof kind)) throw new Error(`#${id} is missing`);
+  return node;
+}
+const at = (/** @type {string} */ id) => get(id, HTMLElement);
+const text = get('text', HTMLTextAreaElement);
+const sheet = get('sheet', HTMLDialogElement);
+
+const room = new Room();
+/** Messages with a higher serial are new to the person; the line stands above the first. */
+let marker = Infinity;
+/** What is replied to. @type {Quote | undefined} */
+let about;
+/** @type {Set<string>} */
+const expanded = new Set();
+/** When the connection was lost, in ms since 1970. @type {number | undefined} */
+let lostAt = Date.now();
+
+const thread = new Thread(at('thread'), at('rows'), () => {
+  if (thread.top < NEAR_TOP && room.state === 'ready') void room.loadOlder();
+  if (seen()) room.markRead();
+  drawDown();
+});
+
+/** Whether the person looks at the newest message. */
+const seen = () => thread.atEnd && document.visibilityState === 'visible' && document.hasFocus();
+
+/** @type {import('./message.js').Acts} */
+const acts = {
+  reply: replyTo,
+  retry: (key) => room.retry(key),
+  discard: (key) => room.discard(key),
+  expand: (key) => { expanded.add(key); draw(); },
+  find: ({ re }) => {
+    const node = re && thread.reveal(`${re.author}/${re.index}`, 'center');
+    if (node) node.focus({ preventScroll: true });
+    else say('The message is further up than what has been read so far.');
+  },
+};
+
+/** The rows of the thread. @returns {import('./thread.js').Row[]} */
+function rows() {
+  /** @type {import('./thread.js').Row[]} */ const all = [];
+  const messages = [...room.messages, ...room.outbox];
+  /** @type {Message | undefined} */ let before;
+  let marked = false;
+  messages.forEach((message, place) => {
+    const mine = message.author === room.me?.id;
+    let first = !before || before.author !== message.author || message.time - before.time > TOGETHER;
+    if (!before || dayOf(before.time) !== dayOf(message.time)) {
+      const { time } = message;
+      all.push({ key: `day/${message.key}`, look: String(dayOf(Date.now())), draw: () => drawDay(time) });
+      first = true;
+    }
+    if (!marked && !mine && message.serial > marker) {
+      marked = first = true;
+      all.push({ key: 'new', look: '', draw: () => drawNew('New') });
+    }
+    const name = room.name(message.author);
+    const quoted = message.re && (message.re.author === room.me?.id ? 'You' : room.name(message.re.author));
+    const how = { name, quoted, mine, first, expanded: expanded.has(message.key), place: place + 1, of: room.older ? -1 : messages.length };
+    const slow = message.waits !== 'sending' || Date.now() - message.time > PATIENCE;
+    all.push({
+      key: message.key,
+      look: [first, name, quoted, how.expanded, slow && message.waits, message.error?.what].join('|'),
+      draw: () => drawMessage(slow ? message : { ...message, waits: undefined }, how, acts),
+    });
+    before = message;
+  });
+  return all;
+}
+
+function draw() {
+  thread.set(rows());
+  at('thread').setAttribute('aria-busy', String(room.state === 'loading'));
+  at('title').textContent = room.me?.space_name ?? 'Chat';
+  const unread = room.unread().length;
+  document.title = `${unread > 0 ? `(${unread}) ` : ''}${room.me?.space_name ?? 'Chat'}`;
+  drawPresence();
+  drawTyping();
+  drawBlank();
+  drawBanner();
+  drawDown();
+  if (sheet.open) drawMembers();
+}
+
+function others() {
+  return [...room.online].filter((id) => id !== room.me?.id).map((id) => ({ id, name: room.name(id) }));
+}
+
+function drawPresence() {
+  if (room.state === 'loading') return;
+  const there = others();
+  const words = there.length > 0 ? `${these(there.map(({ name }) => name))} ${there.length === 1 ? 'is' : 'are'} online`
+    : room.members.size > 1 ? 'Nobody else is online' : 'Only you so far';
+  if (at('presence').textContent === words) return;
+  at('presence').textContent = words;
+  at('people').setAttribute('aria-label', `${words}. People and your name`);
+  at('faces').replaceChildren(...there.slice(0, 3).map(({ id, name }) => face(id, name)));
+}
+
+function drawTyping() {
+  const names = [...room.typing.keys()].map((id) => room.name(id));
+  const words = names.length === 0 ? '' : `${these(names)} ${names.length === 1 ? 'is' : 'are'} typing`;
+  if (at('typing').textContent !== words) at('typing').textContent = words;
+}
+
+/** What stands in place of messages. */
+function drawBlank() {
+  const blank = at('blank');
+  const none = room.messages.length + room.outbox.length === 0;
+  const what = room.state === 'failed' || room.state === 'refused' ? '' : !none ? '' : room.state === 'ready' ? 'empty' : Date.now() - began > PATIENCE ? 'wait' : '';
+  if (blank.dataset.what === what) return;
+  blank.dataset.what = what;
+  blank.replaceChildren(...what === 'empty' ? [
+    el('h2', {}, 'No messages yet'),
+    el('p', {}, 'Write the first one. It is kept here, and reaches the others when you meet.'),
+  ] : what === 'wait' ? [el('p', {}, 'Reading the messages…')] : []);
+}
+
+/** What is wrong, and what can be done. */
+function drawBanner() {
+  const { state } = connection;
+  lostAt = state === 'open' ? undefined : lostAt ?? Date.now();
+  const banner = at('banner');
+  /** @type {[string, string, string, () => void] | undefined} */ let said;
+  if (room.state === 'refused' || state === 'refused') {
+    said = ['refused', 'kith does not know this page any more. Open the room again from kith. What you wrote stays here.', '', () => {}];
+  } else if (room.state === 'failed') {
+    const { what, why, todo } = room.error ?? { what: 'The room can’t be read.', why: '', todo: '' };
+    said = [what, [what, why, todo].filter(Boolean).join(' '), 'Try again', () => void room.start()];
+  } else if (lostAt !== undefined && Date.now() - lostAt > PATIENCE) {
+    said = ['lost', 'kith does not answer. This page tries again by itself; what you write waits here.', 'Try now', () => connection.retry()];
+  }
+  if (banner.dataset.what === (said?.[0] ?? '')) return;
+  banner.dataset.what = said?.[0] ?? '';
+  banner.hidden = !said;
+  banner.replaceChildren(...said ? [said[1]] : []);
+  if (said?.[2]) {
+    const button = el('button', { type: 'button' }, said[2]);
+    button.addEventListener('click', said[3]);
+    banner.append(button);
+  }
+}
+
+function drawDown() {
+  const unread = room.unread().length;
+  at('down').hidden = thread.atEnd;
+  at('down-count').textContent = unread > 0 ? String(unread) : '';
+  at('down').setAttribute('aria-label', unread > 0 ? `To the newest message, ${unread} unread` : 'To the newest message');
+}
+
+function drawMembers() {
+  at('members').replaceChildren(...[...room.members.values()].map(({ id, name, me, forked }) => {
+    const there = me || room.online.has(id);
+    return el('li', { class: there ? 'there' : '' }, face(id, name), el('span', { class: 'name', dir: 'auto' }, name),
+      el('span', { class: 'state' }, me ? 'You' : there ? 'Online' : 'Away'),
+      forked ? el('p', { class: 'forked' }, 'Wrote two histories: their data was copied or restored, or their key is in other hands.') : undefined);
+  }));
+}
+
+/** Tells those who do not look. @param {string} words */
+function say(words) {
+  at('live').textContent = '';
+  at('live').textContent = words;
+}
+
+/** @param {Quote | undefined} quote */
+function replyTo(quote) {
+  about = quote && { author: quote.author, index: quote.index, text: quote.text };
+  at('quote').hidden = !about;
+  if (about) {
+    at('quote-name').textContent = about.author === room.me?.id ? 'You' : room.name(about.author);
+    at('quote-text').textContent = about.text.slice(0, 200);
+    text.focus();
+  }
+  keepDraft();
+}
+
+function keepDraft() {
+  sessionStorage.setItem('draft', JSON.stringify({ text: text.value, about }));
+}
+
+function measure() {
+  text.style.height = 'auto';
+  text.style.height = `${text.scrollHeight}px`;
+  const over = text.value.length - LONGEST;
+  at('limit').textContent = over > 0 ? `Too long by ${over.toLocaleString()} characters.` : '';
+}
+
+function submit() {
+  const words = text.value.trim();
+  if (words === '' || words.length > LONGEST || !room.me) return;
+  room.send(words, about);
+  text.value = '';
+  about = undefined;
+  at('quote').hidden = true;
+  keepDraft();
+  measure();
+  marker = Infinity;
+  room.markRead();
+  thread.toEnd();
+  draw();
+  text.focus();
+}
+
+/** Moves through the messages. @param {string} key */
+function walk(key) {
+  const keys = [...room.messages, ...room.outbox].map((message) => message.key);
+  const here = keys.indexOf(focusedKey());
+  const to = { ArrowUp: here < 0 ? keys.length - 1 : here - 1, ArrowDown: here < 0 ? keys.length - 1 : here + 1, Home: 0, End: keys.length - 1 }[key] ?? -1;
+  if (key === 'ArrowDown' && here === keys.length - 1) {
+    text.focus();
+    return;
+  }
+  const next = keys[to];
+  if (next === undefined) return;
+  chosen = next;
+  thread.reveal(next)?.focus({ preventScroll: true });
+}
+/** The message that the keyboard is at. */
+let chosen = '';
+const focusedKey = () => (document.activeElement?.closest('#thread') ? chosen : '');
+
+at('thread').addEventListener('focusin', (event) => {
+  const node = event.target instanceof Element ? event.target.closest('article') : null;
+  if (node) chosen = thread.keyOf(node) ?? '';
+});
+at('thread').addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const message = room.messages.find(({ key }) => key === focusedKey());
+  if (['ArrowUp', 'ArrowDown', 'Home', 'End'].includes(event.key)) walk(event.key);
+  else if (event.key === 'Escape') text.focus();
+  else if (event.key.toLowerCase() === 'r' && message) replyTo(message);
+  else return;
+  event.preventDefault();
+});
+text.addEventListener('keydown', (event) => {
+  if (event.isComposing) return;
+  if (event.key === 'Enter' && !event.shiftKey) submit();
+  else if (event.key === 'Escape' && about) replyTo(undefined);
+  else if (event.key === 'ArrowUp' && text.value === '' && !event.shiftKey) walk('ArrowUp');
+  else return;
+  event.preventDefault();
+});
+text.addEventListener('input', () => {
+  keepDraft();
+  measure();
+  room.typed(text.value.trim() !== '');
+});
+at('composer').addEventListener('submit', (event) => { event.preventDefault(); submit(); });
+at('unquote').addEventListener('click', () => { replyTo(undefined); text.focus(); });
+at('down').addEventListener('click', () => { thread.toEnd(); room.markRead(); });
+at('people').addEventListener('click', () => {
+  get('name', HTMLInputElement).value = room.me?.name ?? '';
+  at('naming-said').textContent = '';
+  drawMembers();
+  sheet.showModal();
+});
+at('done').addEventListener('click', () => sheet.close());
+sheet.addEventListener('click', (event) => { if (event.target === sheet) sheet.close(); });
+at('naming').addEventListener('submit', (event) => {
+  event.preventDefault();
+  const name = get('name', HTMLInputElement).value.trim();
+  if (name === '') return;
+  room.rename(name).then(() => { at('naming-said').textContent = 'Saved. The others see it from now on.'; }, (error) => {
+    at('naming-said').textContent = error instanceof KithError ? error.message : String(error);
+  });
+});
+
+room.addEventListener('change', draw);
+room.addEventListener('message', (event) => {
+  const message = /** @type {CustomEvent<Message>} */ (event).detail;
+  if (message.author === room.me?.id) return;
+  if (seen()) room.markRead();
+  else if (marker >= message.serial) marker = Math.max(room.read, message.serial - 1);
+  draw();
+  say(`${room.name(message.author)}: ${message.text.slice(0, 200)}`);
+});
+addEventListener('focus', () => { if (seen()) room.markRead(); });
+addEventListener('blur', () => { if (room.unread().length === 0) marker = Infinity; });
+document.addEventListener('visibilitychange', () => { if (seen()) room.markRead(); });
+// Words about waiting, “today”, and the end of typing come with time alone.
+const began = Date.now();
+let today = dayOf(began);
+setInterval(() => {
+  if (document.hidden) return;
+  if (today !== dayOf(Date.now()) || room.outbox.length > 0) {
+    today = dayOf(Date.now());
+    draw();
+  }
+  drawBlank();
+  drawBanner();
+}, 500);
+
+const draft = JSON.parse(sessionStorage.getItem('draft') ?? '{}');
+text.value = draft.text ?? '';
+measure();
+await room.start();
+if (draft.about) replyTo(draft.about);
+// Who comes for the first time has missed nothing.
+if (room.read > 0 && room.unread().length > 0) {
+  marker = room.read;
+  draw();
+  thread.reveal('new', 'center');
+} else {
+  room.markRead();
+}
+text.focus();

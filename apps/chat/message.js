@@ -1,0 +1,95 @@
+// How one row of the thread looks.
+import { addressesIn, dayName, hueOf, initials, momentOf, timeOf } from './words.js';
+
+/** @import { Message } from './room.js' */
+
+/** Characters of a message that are shown before the rest is asked for. */
+const SHOWN = 4_000;
+
+/**
+ * What a message's buttons do.
+ * @typedef {object} Acts
+ * @property {(message: Message) => void} reply
+ * @property {(message: Message) => void} find
+ * @property {(key: string) => void} retry
+ * @property {(key: string) => void} discard
+ * @property {(key: string) => void} expand
+ */
+
+/**
+ * An element. What a value holds becomes text, never markup.
+ * @param {string} tag @param {Record<string, string | number | undefined>} attributes @param {...(Node | string | undefined)} children
+ */
+export function el(tag, attributes, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) if (value !== undefined) node.setAttribute(name, String(value));
+  node.append(...children.filter((child) => child !== undefined));
+  return node;
+}
+
+/** @param {string} name */
+function icon(name) {
+  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+  const use = document.createElementNS('http://www.w3.org/2000/svg', 'use');
+  svg.setAttribute('aria-hidden', 'true');
+  use.setAttribute('href', `icons.svg#${name}`);
+  svg.append(use);
+  return svg;
+}
+
+/** @param {string} label @param {string | undefined} picture @param {() => void} act */
+function button(label, picture, act) {
+  const node = el('button', picture ? { type: 'button', class: 'plain icon', 'aria-label': label, title: label } : { type: 'button', class: 'plain' },
+    picture ? icon(picture) : label);
+  node.addEventListener('click', act);
+  return node;
+}
+
+/** A circle with someone's initials. @param {string} id @param {string} name */
+export const face = (id, name) => el('span', { class: `face hue-${hueOf(id)}`, 'aria-hidden': 'true' }, initials(name));
+
+/** @param {number} time */
+export const drawDay = (time) => el('div', { class: 'day', role: 'separator' }, el('span', {}, dayName(time)));
+
+/** @param {string} words */
+export const drawNew = (words) => el('div', { class: 'new', role: 'separator' }, el('span', {}, words));
+
+/**
+ * @param {Message} message
+ * @param {{ name: string, quoted: string | undefined, mine: boolean, first: boolean, expanded: boolean, place: number, of: number }} how
+ * @param {Acts} acts
+ */
+export function drawMessage(message, { name, quoted, mine, first, expanded, place, of }, acts) {
+  const whole = expanded || message.text.length <= SHOWN;
+  const text = el('p', { class: 'text', dir: 'auto' });
+  for (const part of addressesIn(whole ? message.text : `${message.text.slice(0, SHOWN)}…`)) {
+    text.append(part.address ? el('span', { class: 'address' }, part.text) : part.text);
+  }
+  const bubble = el('div', { class: 'bubble' });
+  if (first && !mine) bubble.append(el('p', { class: `who hue-${hueOf(message.author)}`, dir: 'auto' }, name));
+  if (message.re) {
+    const quote = el('button', { type: 'button', class: 'quote' },
+      el('strong', { dir: 'auto' }, quoted ?? ''), el('span', { dir: 'auto' }, message.re.text));
+    quote.addEventListener('click', () => acts.find(message));
+    bubble.append(quote);
+  }
+  bubble.append(text);
+  if (!whole) bubble.append(button('Show all of it', undefined, () => acts.expand(message.key)));
+  bubble.append(el('time', { datetime: new Date(message.time).toISOString(), title: momentOf(message.time) }, timeOf(message.time)));
+
+  const node = el('article', {
+    class: ['message', mine ? 'mine' : '', first ? 'first' : '', message.waits ?? ''].join(' ').trim(), tabindex: -1,
+    'aria-label': `${mine ? 'You' : name}, ${timeOf(message.time)}: ${message.text.slice(0, 200)}`,
+    'aria-posinset': place, 'aria-setsize': of,
+  });
+  if (!mine) node.append(first ? face(message.author, name) : el('span', { class: 'face' }));
+  const body = el('div', { class: 'body' }, bubble);
+  node.append(body);
+  if (!message.waits) node.append(el('div', { class: 'acts' }, button(`Reply to ${mine ? 'yourself' : name}`, 'reply', () => acts.reply(message))));
+  if (message.waits === 'sending') body.append(el('p', { class: 'fate' }, icon('clock'), 'Waits to be sent'));
+  if (message.waits === 'failed') {
+    body.append(el('p', { class: 'fate bad' }, icon('circle-alert'), el('span', {}, `Not sent. ${message.error?.what ?? ''} ${message.error?.todo ?? ''}`.trim()),
+      button('Send again', undefined, () => acts.retry(message.key)), button('Discard', undefined, () => acts.discard(message.key))));
+  }
+  return node;
+}

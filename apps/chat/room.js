@@ -1,0 +1,306 @@
+// What is known of the room: its messages in the order that is the same for everyone, its people,
+// who is there, and what waits to be sent. No DOM: `main.js` draws it at each `change`.
+import { connection, KithError, me, space } from '/.kith/kith.js';
+
+/** @import { Entry } from '/.kith/kith.js' */
+
+/** Messages that are read at first. Two screens of a large display, with room to scroll. */
+const FIRST_READ = 200;
+/** Messages that are read at once when older ones are wanted. */
+const NEXT_READ = 500;
+/** Longest message, in characters. The rest of an entry's 128 KiB is for what surrounds it. */
+export const LONGEST = 16_000;
+/** Characters of a message that a reply repeats. */
+const QUOTED = 160;
+/** How long someone counts as typing after the last sign of it, in ms. */
+const TYPING_LASTS = 5_000;
+/** How often others are told that one is typing, in ms. */
+const TYPING_AGAIN = 3_000;
+
+/**
+ * @typedef {{ author: string, index: number, text: string }} Quote
+ * @typedef {object} Message
+ * @property {string} key
+ * @property {string} author
+ * @property {number} index Its index in its author's log; 0 while it waits.
+ * @property {number} serial The order of arrival here; Infinity while it waits.
+ * @property {number} lamport
+ * @property {number} time
+ * @property {string} text
+ * @property {Quote} [re]
+ * @property {'sending' | 'failed'} [waits]
+ * @property {KithError} [error]
+ */
+
+/** What an entry says, where it is a message. Others wrote it, so nothing of it is taken on trust. @param {Entry} entry @returns {Message | undefined} */
+function parse({ author, index, serial, lamport, time, body }) {
+  if (typeof body?.text !== 'string' || body.text.trim() === '') return undefined;
+  const message = { key: `${author}/${index}`, author, index, serial, lamport, time, text: body.text };
+  const { re } = body;
+  if (typeof re?.author !== 'string' || typeof re.text !== 'string' || !Number.isSafeInteger(re.index)) return message;
+  return { ...message, re: { author: re.author, index: re.index, text: re.text.slice(0, QUOTED) } };
+}
+
+/** @param {Message} a @param {Message} b */
+const inOrder = (a, b) => a.lamport - b.lamport || (a.author < b.author ? -1 : a.author > b.author ? 1 : a.index - b.index);
+
+export class Room extends EventTarget {
+  /** @type {'loading' | 'ready' | 'failed' | 'refused'} */ state = 'loading';
+  /** @type {KithError | undefined} */ error;
+  /** @type {import('/.kith/kith.js').Me | undefined} */ me;
+  /** In order. @type {Message[]} */ messages = [];
+  /** One's own that wait or failed, oldest first. @type {Message[]} */ outbox = [];
+  /** @type {Map<string, import('/.kith/kith.js').Member>} */ members = new Map();
+  /** @type {Set<string>} */ online = new Set();
+  /** Until when someone counts as typing. @type {Map<string, number>} */ typing = new Map();
+  /** Whether older messages may be had. */ older = false;
+  /** Serial of the newest message that was seen by the person. */ read = Number(localStorage.getItem('read') ?? 0);
+  /** @type {Set<string>} */ #keys = new Set();
+  #first = Infinity;
+  #loadingOlder = false;
+  #saidTyping = 0;
+  #asked = false;
+
+  constructor() {
+    super();
+    connection.addEventListener('state', () => {
+      if (connection.state === 'refused') this.state = 'refused';
+      this.#changed();
+    });
+  }
+
+  /** Reads what is there, then follows the room. */
+  async start() {
+    this.state = 'loading';
+    this.error = undefined;
+    this.#changed();
+    try {
+      const [self, members, entries] = await Promise.all([
+        me(), space.members(), space.read({ before: Number.MAX_SAFE_INTEGER, limit: FIRST_READ }),
+      ]);
+      this.me = self;
+      this.#know(members);
+      this.#take(entries);
+      this.#first = entries[0]?.serial ?? 0;
+      this.older = entries.length === FIRST_READ;
+      this.state = 'ready';
+      this.#restore();
+      this.#changed();
+      void this.#follow(this.#entries(entries.at(-1)?.serial ?? 0));
+      void this.#follow(this.#presence());
+      void this.#follow(this.#messages());
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Reads a page of older messages. */
+  async loadOlder() {
+    if (!this.older || this.#loadingOlder) return;
+    this.#loadingOlder = true;
+    try {
+      const entries = await space.read({ before: this.#first, limit: NEXT_READ });
+      this.older = entries.length === NEXT_READ;
+      this.#first = entries[0]?.serial ?? this.#first;
+      this.#take(entries);
+      this.#changed();
+    } catch {
+      // The next scroll asks again.
+    } finally {
+      this.#loadingOlder = false;
+    }
+  }
+
+  /** @param {string} id */
+  name(id) {
+    return this.members.get(id)?.name ?? 'Someone';
+  }
+
+  /** @param {string} text @param {Quote} [about] */
+  send(text, about) {
+    /** @type {Message} */
+    const message = {
+      key: `out/${crypto.randomUUID()}`, author: this.me?.id ?? '', index: 0, serial: Infinity, lamport: Infinity,
+      time: Date.now(), text, waits: 'sending',
+    };
+    if (about) message.re = { author: about.author, index: about.index, text: about.text.slice(0, QUOTED) };
+    this.outbox.push(message);
+    this.#saidTyping = 0;
+    void this.#deliver(message);
+  }
+
+  /** @param {string} key */
+  retry(key) {
+    const message = this.outbox.find((one) => one.key === key);
+    if (message?.waits === 'failed') void this.#deliver(message);
+  }
+
+  /** @param {string} key */
+  discard(key) {
+    this.outbox = this.outbox.filter((one) => one.key !== key);
+    this.#keep();
+    this.#changed();
+  }
+
+  /** Tells the others, now and then, that one is typing. @param {boolean} typing */
+  typed(typing) {
+    const now = Date.now();
+    if (connection.state !== 'open' || (typing ? now - this.#saidTyping < TYPING_AGAIN : this.#saidTyping === 0)) return;
+    this.#saidTyping = typing ? now : 0;
+    space.send({ typing }).catch(() => {});
+  }
+
+  /** @param {string} name */
+  async rename(name) {
+    await me.setName(name);
+    if (this.me) this.me = { ...this.me, name };
+    await this.#askMembers();
+    space.send({ renamed: true }).catch(() => {});
+  }
+
+  /** Remembers that everything here has been seen. */
+  markRead() {
+    const newest = this.messages.reduce((most, { serial }) => Math.max(most, serial), 0);
+    if (newest <= this.read) return;
+    this.read = newest;
+    localStorage.setItem('read', String(newest));
+    this.#changed();
+  }
+
+  /** Others' messages that were not seen yet. */
+  unread() {
+    return this.messages.filter((one) => one.serial > this.read && one.author !== this.me?.id);
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event('change'));
+  }
+
+  /** @param {unknown} error */
+  #fail(error) {
+    const parts = error instanceof KithError ? error : new KithError({ code: 'internal', what: 'This page failed.', why: String(error) });
+    this.state = parts.code === 'refused' ? 'refused' : 'failed';
+    this.error = parts;
+    this.#changed();
+  }
+
+  /** @param {Promise<void>} loop */
+  async #follow(loop) {
+    try {
+      await loop;
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** @param {number} after */
+  async #entries(after) {
+    for await (const entry of space.watch({ after })) {
+      const [message] = this.#take([entry]);
+      if (!message) continue;
+      this.typing.delete(entry.author);
+      if (!this.members.has(entry.author)) void this.#askMembers();
+      this.#changed();
+      this.dispatchEvent(new CustomEvent('message', { detail: message }));
+    }
+  }
+
+  async #presence() {
+    for await (const ids of space.presence()) {
+      this.online = new Set(ids);
+      for (const id of this.typing.keys()) if (!this.online.has(id)) this.typing.delete(id);
+      void this.#askMembers();
+      this.#changed();
+    }
+  }
+
+  async #messages() {
+    for await (const { from, body } of space.messages()) {
+      if (body?.renamed === true) void this.#askMembers();
+      if (typeof body?.typing !== 'boolean') continue;
+      if (body.typing) this.typing.set(from, Date.now() + TYPING_LASTS);
+      else this.typing.delete(from);
+      this.#changed();
+      if (body.typing) setTimeout(() => this.#stale(from), TYPING_LASTS);
+    }
+  }
+
+  /** @param {string} id */
+  #stale(id) {
+    if ((this.typing.get(id) ?? Infinity) > Date.now()) return;
+    this.typing.delete(id);
+    this.#changed();
+  }
+
+  /** Asks who is here, once at a time. */
+  async #askMembers() {
+    if (this.#asked) return;
+    this.#asked = true;
+    await new Promise((done) => setTimeout(done));
+    this.#asked = false;
+    this.#know(await space.members().catch(() => []));
+    this.#changed();
+  }
+
+  /** @param {import('/.kith/kith.js').Member[]} members */
+  #know(members) {
+    if (members.length > 0) this.members = new Map(members.map((member) => [member.id, member]));
+  }
+
+  /** Puts entries in their places. @param {Entry[]} entries @returns {Message[]} those that are messages and new */
+  #take(entries) {
+    const fresh = [];
+    for (const entry of entries) {
+      const message = parse(entry);
+      if (!message || this.#keys.has(message.key)) continue;
+      this.#keys.add(message.key);
+      fresh.push(message);
+      // Its echo has done its work. The answer to the append may come after this.
+      const echo = message.author === this.me?.id
+        && this.outbox.find((one) => one.text === message.text && one.time <= message.time + 60_000);
+      if (echo) this.outbox = this.outbox.filter((one) => one !== echo);
+    }
+    const last = this.messages.at(-1);
+    const sorted = fresh.toSorted(inOrder);
+    this.messages = [...this.messages, ...sorted];
+    if (last && sorted[0] && inOrder(last, sorted[0]) > 0) this.messages.sort(inOrder);
+    if (fresh.length > 0) this.#keep();
+    return fresh;
+  }
+
+  /** @param {Message} message */
+  async #deliver(message) {
+    message.waits = 'sending';
+    message.error = undefined;
+    this.#keep();
+    this.#changed();
+    try {
+      await space.append(message.re ? { text: message.text, re: message.re } : { text: message.text });
+      // The echo goes when the entry itself comes by the watch.
+    } catch (error) {
+      message.waits = 'failed';
+      if (error instanceof KithError) message.error = error;
+      this.#keep();
+      this.#changed();
+    }
+  }
+
+  /** What waits survives a reload of the page. */
+  #keep() {
+    sessionStorage.setItem('outbox', JSON.stringify(this.outbox.map(({ key, time, text, re }) => ({ key, time, text, re }))));
+  }
+
+  /** Takes up what waited before the reload: sent already, or to be sent again by the person. */
+  #restore() {
+    const kept = /** @type {Message[]} */ (JSON.parse(sessionStorage.getItem('outbox') ?? '[]'));
+    const mine = this.messages.filter(({ author }) => author === this.me?.id);
+    for (const { key, time, text, re } of kept) {
+      if (this.outbox.some((one) => one.key === key) || mine.some((one) => one.text === text && one.time >= time - 60_000)) continue;
+      this.outbox.push({
+        key, author: this.me?.id ?? '', index: 0, serial: Infinity, lamport: Infinity, time, text, re, waits: 'failed',
+        error: new KithError({ code: 'disconnected', what: 'The page was closed before kith answered.' }),
+      });
+    }
+    this.#keep();
+  }
+}

@@ -1,0 +1,268 @@
+//! Getting a blob from whoever has it: parts of it from several peers at once, the rest from others
+//! where one fails.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use iroh::EndpointId;
+use kith_app::AppId;
+use n0_future::task::AbortOnDropHandle;
+use tokio::sync::watch;
+
+use super::groups::Groups;
+use super::receive::{OnPart, PeerFailure, Sink, Target, receive};
+use crate::boxed::{BoxFuture, Threaded};
+use crate::storage::{BlobScope, BlobState, BlobStorage, StorageError};
+use crate::transport::{RecvStream, SendStream, StreamError, StreamHeader};
+
+/// Peers that one fetch takes from at once. More do not fill a line any better.
+pub const MAX_FETCH_PEERS: usize = 4;
+
+/// Groups that one peer is asked for at once: 16 MiB.
+pub const MAX_ASKED: u64 = 1024;
+
+/// Peers that are tried for one blob. Bounds what a progress report holds.
+pub const MAX_CANDIDATES: usize = 64;
+
+/// How often the same peer is asked again after it was cut off, busy, or had a part only.
+pub const MAX_TRIES: u32 = 3;
+
+/// Which blob, and for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BlobWanted {
+    /// The app its bytes are counted for.
+    pub app: AppId,
+    /// Who may have it, and so whom to ask how.
+    pub scope: BlobScope,
+    /// Its BLAKE3 hash.
+    pub hash: [u8; 32],
+    /// Its size in bytes, from whoever signed the hash.
+    pub size: u64,
+}
+
+/// How a peer did.
+#[derive(Clone, Debug)]
+pub enum PeerProgress {
+    /// Its turn has not come.
+    Waiting,
+    /// It is being asked, or sends.
+    Asked,
+    /// It gave all it was asked for.
+    Gave,
+    /// It failed, the last time it was asked.
+    Failed(PeerFailure),
+}
+
+/// How far a fetch is.
+#[derive(Clone, Debug)]
+pub struct BlobProgress {
+    /// Bytes that are here.
+    pub bytes: u64,
+    /// Bytes in all.
+    pub size: u64,
+    /// Each candidate, what it gave in bytes, and how it did.
+    pub peers: Vec<(EndpointId, u64, PeerProgress)>,
+}
+
+/// Why a blob could not be had.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum FetchError {
+    /// Nobody of those asked could give it; what came is kept.
+    #[error("none of the {asked} peers asked could give it")]
+    NoPeers {
+        /// How many were asked.
+        asked: usize,
+    },
+    /// This node could not store it.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The node is shutting down.
+    #[error("the node stops")]
+    Stopped,
+}
+
+/// What a fetch needs of the connections.
+pub(crate) trait Streams: Threaded {
+    /// Opens a stream to a peer, dialling it where need be.
+    fn open<'a>(
+        &'a self,
+        peer: EndpointId,
+        header: StreamHeader,
+    ) -> BoxFuture<'a, Result<(SendStream, RecvStream), StreamError>>;
+
+    /// The peer sent wrong bytes, or broke the protocol.
+    fn misbehaved(&self, peer: EndpointId, failure: &PeerFailure);
+}
+
+/// A fetch under way. Dropping it cancels it; what came is kept.
+#[derive(Debug)]
+pub struct BlobFetch {
+    progress: watch::Receiver<BlobProgress>,
+    task: AbortOnDropHandle<Result<(), FetchError>>,
+}
+
+impl BlobFetch {
+    /// Starts a fetch.
+    pub(crate) fn start<S: BlobStorage + ?Sized>(
+        storage: Arc<S>,
+        streams: Arc<dyn Streams>,
+        wanted: BlobWanted,
+        candidates: Vec<EndpointId>,
+    ) -> Self {
+        let candidates: Vec<_> = candidates.into_iter().take(MAX_CANDIDATES).collect();
+        let waiting = |peer: &EndpointId| (*peer, 0, PeerProgress::Waiting);
+        let (sender, progress) = watch::channel(BlobProgress {
+            bytes: 0,
+            size: wanted.size,
+            peers: candidates.iter().map(waiting).collect(),
+        });
+        let fetch = Fetch { storage, streams, wanted, progress: Arc::new(sender) };
+        let task = n0_future::task::spawn(fetch.run(candidates));
+        Self { progress, task: AbortOnDropHandle::new(task) }
+    }
+
+    /// How far it is, now and as it goes on.
+    pub fn progress(&self) -> watch::Receiver<BlobProgress> {
+        self.progress.clone()
+    }
+
+    /// Waits for the end: the blob is complete and durable then.
+    ///
+    /// # Errors
+    /// [`FetchError`].
+    pub async fn finished(self) -> Result<(), FetchError> {
+        self.task.await.unwrap_or(Err(FetchError::Stopped))
+    }
+}
+
+struct Fetch<S: ?Sized> {
+    storage: Arc<S>,
+    streams: Arc<dyn Streams>,
+    wanted: BlobWanted,
+    progress: Arc<watch::Sender<BlobProgress>>,
+}
+
+/// A candidate that is not being asked at the moment.
+struct Candidate {
+    /// Where it stands in the progress report.
+    index: usize,
+    peer: EndpointId,
+    tries: u32,
+    /// The groups it has, where it said so.
+    held: Option<Groups>,
+}
+
+/// What became of asking a candidate.
+struct Asked {
+    candidate: Candidate,
+    asked: Groups,
+    got: Groups,
+    outcome: Result<(), PeerFailure>,
+}
+
+impl<S: BlobStorage + ?Sized> Fetch<S> {
+    async fn run(self, candidates: Vec<EndpointId>) -> Result<(), FetchError> {
+        let BlobWanted { scope, hash, size, .. } = self.wanted;
+        let held = match self.storage.blob_state(scope, &hash).await? {
+            BlobState::Complete { .. } => Groups::all(size),
+            BlobState::Partial { held, .. } => held,
+            BlobState::Absent => Groups::none(),
+        };
+        let mut missing = Groups::all(size).without(&held);
+        self.progress.send_modify(|progress| progress.bytes = held.bytes(size));
+        let total = candidates.len();
+        let mut idle: VecDeque<_> = candidates
+            .into_iter()
+            .enumerate()
+            .map(|(index, peer)| Candidate { index, peer, tries: 0, held: None })
+            .collect();
+        let mut active = FuturesUnordered::new();
+        loop {
+            while active.len() < MAX_FETCH_PEERS && !missing.is_empty() {
+                let Some((candidate, asked)) = assign(&mut idle, &missing) else { break };
+                missing = missing.without(&asked);
+                active.push(self.ask(candidate, asked));
+            }
+            let Some(mut done) = active.next().await else { break };
+            missing.extend(&done.asked.without(&done.got));
+            self.report(&done);
+            match done.outcome {
+                Ok(()) => idle.push_front(done.candidate),
+                Err(PeerFailure::Storage(error)) => return Err(error.into()),
+                Err(failure) => {
+                    done.candidate.tries += 1;
+                    if failure.may_pass() && done.candidate.tries < MAX_TRIES {
+                        if let PeerFailure::Partly(held) = failure {
+                            done.candidate.held = Some(held);
+                        }
+                        idle.push_back(done.candidate);
+                    }
+                }
+            }
+        }
+        if !missing.is_empty() {
+            return Err(FetchError::NoPeers { asked: total });
+        }
+        Ok(self.storage.finish_blob(scope, &hash).await?)
+    }
+
+    async fn ask(&self, candidate: Candidate, asked: Groups) -> Asked {
+        let BlobWanted { app, scope, hash, size } = self.wanted;
+        let index = candidate.index;
+        self.note(index, PeerProgress::Asked);
+        let progress = self.progress.clone();
+        let on_part: Box<OnPart> = Box::new(move |bytes| {
+            progress.send_modify(|progress| {
+                progress.bytes += bytes;
+                progress.peers[index].1 += bytes;
+            });
+        });
+        let space = match scope {
+            BlobScope::Public => None,
+            BlobScope::Space(space) => Some(space),
+        };
+        let target = Target { scope, hash, size };
+        let mut sink = Sink {
+            storage: &*self.storage,
+            target: &target,
+            got: Groups::none(),
+            on_part: &*on_part,
+        };
+        let outcome = match self.streams.open(candidate.peer, StreamHeader::blob(app, space)).await
+        {
+            Ok(stream) => receive(&asked, stream, &mut sink).await,
+            Err(error) => Err(error.into()),
+        };
+        let got = sink.got;
+        Asked { candidate, asked, got, outcome }
+    }
+
+    fn report(&self, done: &Asked) {
+        let Candidate { index, peer, .. } = done.candidate;
+        match &done.outcome {
+            Ok(()) => self.note(index, PeerProgress::Gave),
+            Err(failure) => {
+                if failure.is_fault() {
+                    self.streams.misbehaved(peer, failure);
+                }
+                self.note(index, PeerProgress::Failed(failure.clone()));
+            }
+        }
+    }
+
+    fn note(&self, index: usize, state: PeerProgress) {
+        self.progress.send_modify(|progress| progress.peers[index].2 = state);
+    }
+}
+
+/// The next candidate, and what to ask it for. Candidates that have nothing of it are dropped.
+fn assign(idle: &mut VecDeque<Candidate>, missing: &Groups) -> Option<(Candidate, Groups)> {
+    while let Some(candidate) = idle.pop_front() {
+        let there = candidate.held.as_ref().map_or(missing.clone(), |held| missing.within(held));
+        if !there.is_empty() {
+            return Some((candidate, there.first(MAX_ASKED)));
+        }
+    }
+    None
+}

@@ -1,0 +1,128 @@
+//! Answering requests for blobs.
+
+use std::sync::Arc;
+
+use n0_future::time::{Duration, timeout};
+use tokio::sync::Semaphore;
+
+use super::encode::Encoder;
+use super::groups::Groups;
+use super::wire::{BlobReply, BlobRequest, MAX_BLOB_FRAME};
+use crate::storage::{BlobScope, BlobState, BlobStorage, StorageResult};
+use crate::transport::{Close, RecvStream, SendStream, StreamCode, StreamError};
+
+/// Blobs that are served to one peer at once; further requests are answered
+/// [`BlobReply::Busy`]. More would only divide the peer's own line.
+pub const MAX_SERVED_PER_PEER: usize = 8;
+
+/// Blobs that are served at once. Bounds memory at 128 x 320 KiB.
+pub const MAX_SERVED: usize = 128;
+
+/// How long a requester may take for its request, and for reading what it asked for (any byte
+/// counts), before the stream is reset.
+pub const SERVE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How many blobs may be served: to one peer, and in all.
+#[derive(Clone, Debug)]
+pub(crate) struct Slots {
+    pub(crate) peer: Arc<Semaphore>,
+    pub(crate) all: Arc<Semaphore>,
+}
+
+/// Answers one request. What the requester may see was decided by the stream's header.
+///
+/// # Errors
+/// For a request that breaks the protocol.
+pub(crate) async fn serve<S: BlobStorage + ?Sized>(
+    storage: Arc<S>,
+    scope: BlobScope,
+    slots: &Slots,
+    mut send: SendStream,
+    mut recv: RecvStream,
+) -> Result<(), Close> {
+    let frame = match timeout(SERVE_TIMEOUT, recv.read_frame(MAX_BLOB_FRAME)).await {
+        Ok(Ok(Some(frame))) => frame,
+        Ok(Err(StreamError::TooLong { .. })) => {
+            return Err(Close::violation("a blob request that is too long"));
+        }
+        Ok(Ok(None) | Err(_)) => return Ok(()),
+        Err(_) => {
+            send.reset(StreamCode::Stalled);
+            return Ok(());
+        }
+    };
+    let (request, wanted) =
+        BlobRequest::decode(&frame).map_err(|error| Close::violation(error.to_string()))?;
+    let state = match storage.blob_state(scope, &request.hash).await {
+        Ok(state) => state,
+        Err(error) => {
+            tracing::debug!(%error, "can't serve a blob");
+            send.reset(StreamCode::Internal);
+            return Ok(());
+        }
+    };
+    let (reply, groups) = answer(state, &wanted);
+    let Some((size, groups)) = groups else {
+        return last(&reply, &mut send).await;
+    };
+    let (Ok(_peer), Ok(_all)) = (slots.peer.try_acquire(), slots.all.try_acquire()) else {
+        return last(&BlobReply::Busy, &mut send).await;
+    };
+    if send.write_frame(&reply.encode()).await.is_err() {
+        return Ok(());
+    }
+    let encoder = Encoder::new(storage, request.hash, size, &groups);
+    match stream(encoder, &mut send).await {
+        Ok(()) => send.finish(),
+        Err(code) => send.reset(code),
+    }
+    Ok(())
+}
+
+/// What is replied, and the groups that follow.
+fn answer(state: BlobState, wanted: &Groups) -> (BlobReply, Option<(u64, Groups)>) {
+    let (size, held) = match state {
+        BlobState::Absent => return (BlobReply::Absent, None),
+        BlobState::Complete { size } => (size, Groups::all(size)),
+        BlobState::Partial { size, held } => (size, held),
+    };
+    let wanted = wanted.within(&Groups::all(size));
+    if wanted.is_empty() || held.is_empty() {
+        (BlobReply::Absent, None)
+    } else if held.covers(&wanted) {
+        (BlobReply::Here { size }, Some((size, wanted)))
+    } else {
+        let held = held.first(u64::MAX);
+        (BlobReply::Partly { size, held: held.to_wire() }, None)
+    }
+}
+
+async fn last(reply: &BlobReply, send: &mut SendStream) -> Result<(), Close> {
+    // A requester that does not want the answer is no fault.
+    if send.write_frame(&reply.encode()).await.is_ok() {
+        send.finish();
+    }
+    Ok(())
+}
+
+async fn stream<S: BlobStorage + ?Sized>(
+    mut encoder: Encoder<S>,
+    send: &mut SendStream,
+) -> Result<(), StreamCode> {
+    loop {
+        let next: StorageResult<_> = encoder.next().await;
+        let bytes = match next {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                tracing::debug!(%error, "can't serve a blob to its end");
+                return Err(StreamCode::Internal);
+            }
+        };
+        match timeout(SERVE_TIMEOUT, send.write_chunk(bytes)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(StreamCode::Cancelled),
+            Err(_) => return Err(StreamCode::Stalled),
+        }
+    }
+}
