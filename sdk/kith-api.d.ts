@@ -201,7 +201,7 @@ to: number, };
 /**
  * What went wrong, for programs. Codes never change their meaning; new ones may come.
  */
-export type ErrorCode = "invalid_params" | "unknown_method" | "not_permitted" | "not_found" | "bad_link" | "bad_bundle" | "bad_signature" | "too_large" | "too_many" | "unreachable" | "disk_full" | "read_only" | "storage" | "already_exists" | "older_version" | "cancelled" | "stopping" | "internal";
+export type ErrorCode = "malformed" | "invalid_request" | "invalid_params" | "unknown_method" | "not_permitted" | "not_found" | "bad_link" | "bad_bundle" | "bad_signature" | "too_large" | "too_many" | "unreachable" | "disk_full" | "read_only" | "storage" | "already_exists" | "older_version" | "cancelled" | "stopping" | "internal";
 
 /**
  * An error as a person meets it.
@@ -223,27 +223,6 @@ why: string,
  * What to do, where something can be done; else empty.
  */
 todo: string, };
-
-/**
- * A way by which peers are looked for.
- */
-export type DiscoveryStatus = { 
-/**
- * `link`, `manual`, `lan`, `cache`, `exchange`.
- */
-way: string, 
-/**
- * Whether it is on.
- */
-on: boolean, 
-/**
- * Peers that it found since the start.
- */
-found: number, 
-/**
- * What it does now, or why it can't.
- */
-state: string, };
 
 /**
  * Bytes on streams, frames and headers included; below QUIC's own.
@@ -310,6 +289,27 @@ traffic: Traffic,
  * How many spaces of it there are here.
  */
 spaces: number, };
+
+/**
+ * A way by which peers are looked for.
+ */
+export type DiscoveryStatus = { 
+/**
+ * `link`, `manual`, `lan`, `cache`, `exchange`.
+ */
+way: string, 
+/**
+ * Whether it is on.
+ */
+on: boolean, 
+/**
+ * Peers that it found since the start.
+ */
+found: number, 
+/**
+ * What it does now, or why it can't.
+ */
+state: string, };
 
 /**
  * The node's state.
@@ -837,19 +837,6 @@ kind: EntryKind | null, } | { "to": "messages" } | { "to": "presence" } | { "to"
 opening: string, };
 
 /**
- * An entry, and how far the log goes.
- */
-export type EntryEvent = { 
-/**
- * The entry.
- */
-entry: Entry, 
-/**
- * The highest serial at this moment: the page is up to date when it has seen it.
- */
-max_serial: number, };
-
-/**
  * Who is online in a space, oneself left out.
  */
 export type PresenceEvent = { 
@@ -912,6 +899,19 @@ opening: string,
  * Where it stands.
  */
 stage: OpeningStage, };
+
+/**
+ * An entry, and how far the log goes.
+ */
+export type EntryEvent = { 
+/**
+ * The entry.
+ */
+entry: Entry, 
+/**
+ * The highest serial at this moment: the page is up to date when it has seen it.
+ */
+max_serial: number, };
 
 /**
  * Something that happened.

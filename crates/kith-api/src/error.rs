@@ -10,6 +10,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
+    /// The message is not JSON.
+    Malformed,
+    /// The message is JSON, but no request.
+    InvalidRequest,
     /// The parameters do not fit the method.
     InvalidParams,
     /// There is no such method.
@@ -52,6 +56,8 @@ impl ErrorCode {
     /// The code's number in JSON-RPC: the standard ones where they fit, else -32000 and below.
     pub fn number(self) -> i32 {
         match self {
+            Self::Malformed => -32700,
+            Self::InvalidRequest => -32600,
             Self::InvalidParams => -32602,
             Self::UnknownMethod => -32601,
             Self::Internal => -32603,

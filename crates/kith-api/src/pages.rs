@@ -44,6 +44,12 @@ pub trait Doorkeeper: Send + Sync {
     /// nobody guesses it.
     fn origin(&self, label: &str) -> Option<Origin>;
 
+    /// Whether the app or space behind this label was removed and the browser was not yet told to
+    /// forget what it holds of that origin. True once for each removal.
+    fn removed(&self, _label: &str) -> bool {
+        false
+    }
+
     /// Takes a token of a URL that this node made. It works once, for 30 s, at its own place.
     /// Returns the place's session: a value for a cookie (a space) or for sessionStorage (the
     /// dashboard), which stays good over a restart of the node.

@@ -1,12 +1,13 @@
 //! One connection of a door, without its bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::Poll;
 
 use futures_util::future::{AbortHandle, Abortable};
 use futures_util::stream::{FuturesUnordered, SelectAll, StreamExt};
-use futures_util::{future, stream};
+use futures_util::{FutureExt, future, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -14,21 +15,30 @@ use crate::rpc::{Outgoing, Request};
 use crate::service::EventStream;
 use crate::{BoxFuture, Caller, Error, ErrorCode, Event, Result, Service, Subscription, dispatch};
 
-/// Requests under way in one session. Bounds what a caller that never waits can make the node hold.
+/// Requests under way at once in one session. Bounds what a caller that never waits can make the
+/// node do.
 pub const MAX_CALLS: usize = 64;
+/// Requests of one session that wait for those under way; beyond, they are refused.
+pub const MAX_WAITING: usize = 1_024;
+/// Bytes of the requests of one session that wait: 4 MiB; beyond, they are refused.
+pub const MAX_WAITING_BYTES: usize = 4 * 1024 * 1024;
 /// Subscriptions of one session. A page needs four.
 pub const MAX_SUBSCRIPTIONS: usize = 32;
 
 /// The JSON-RPC of one connection, the same for every door. Texts go in by [`Session::receive`],
 /// which may answer at once; all other messages come out of [`Session::next`]. The door owns the
 /// socket, writes each message before it takes the next one, and does not read while it writes: so
-/// nothing queues up here, and a slow reader holds back only itself.
+/// nothing queues up here, and a slow reader holds back only itself. Requests begin in the order in
+/// which they came.
 pub struct Session {
     service: Arc<dyn Service>,
     caller: Caller,
     calls: FuturesUnordered<BoxFuture<'static, Done>>,
     /// Requests under way that can be cancelled, with their ids.
     under_way: Vec<(Value, AbortHandle)>,
+    /// Requests that wait for those, with their sizes.
+    waiting: VecDeque<(Request, usize)>,
+    waiting_bytes: usize,
     events: SelectAll<Events>,
     subscriptions: BTreeMap<u64, AbortHandle>,
     next_subscription: u64,
@@ -70,6 +80,8 @@ impl Session {
             caller,
             calls: FuturesUnordered::new(),
             under_way: Vec::new(),
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
             events: SelectAll::new(),
             subscriptions: BTreeMap::new(),
             next_subscription: 1,
@@ -79,31 +91,32 @@ impl Session {
     /// Takes one message of the caller's. Returns its answer where that needs no waiting.
     #[must_use = "the caller waits for the answer"]
     pub fn receive(&mut self, text: &str) -> Option<Outgoing> {
-        let Request { id, method, params, .. } = match serde_json::from_str(text) {
+        let request = match Request::read(text) {
             Ok(request) => request,
-            Err(error) => {
-                let error =
-                    Error::new(ErrorCode::InvalidParams, "This is no JSON-RPC 2.0 request.")
-                        .why(error.to_string());
-                return Some(Outgoing::answer(Value::Null, Err(error)));
-            }
+            Err(answer) => return Some(*answer),
         };
-        let reply = match method.as_str() {
-            "subscribe" => self.subscribe(id.clone(), params),
-            "unsubscribe" => read(params).map(|params: Unsubscribe| {
+        let id = request.id.clone();
+        let reply = match request.method.as_str() {
+            "unsubscribe" => read(request.params).map(|params: Unsubscribe| {
                 if let Some(subscription) = self.subscriptions.remove(&params.subscription) {
                     subscription.abort();
                 }
-                Some(json!({}))
+                json!({})
             }),
-            "cancel" => read(params).map(|params: Cancel| {
-                self.cancel(&params.id);
-                Some(json!({}))
-            }),
-            _ => self.call(id.clone(), method, params),
+            "cancel" => match read(request.params) {
+                Ok(Cancel { id: other }) => {
+                    self.cancel(other);
+                    Ok(json!({}))
+                }
+                Err(error) => Err(error),
+            },
+            _ => match self.take(request, text.len()) {
+                Ok(()) => return None,
+                Err(error) => Err(error),
+            },
         };
         // Notifications, which have no id, get no answer.
-        Some(Outgoing::answer(id?, reply.transpose()?))
+        Some(Outgoing::answer(id?, reply))
     }
 
     /// The next message to the caller; waits until there is one. May be dropped and called again.
@@ -125,62 +138,63 @@ impl Session {
         .await
     }
 
-    fn call(&mut self, id: Option<Value>, method: String, params: Value) -> Result<Option<Value>> {
-        let (service, caller) = (Arc::clone(&self.service), self.caller.clone());
-        self.start(
-            id,
-            Box::pin(async move {
-                dispatch(&*service, &caller, &method, params).await.map(Answer::Reply)
-            }),
-        )
-    }
-
-    fn subscribe(&mut self, id: Option<Value>, params: Value) -> Result<Option<Value>> {
-        let subscription: Subscription = read(params)?;
-        if !subscription.access().admits(&self.caller) {
-            return Err(Error::new(
-                ErrorCode::NotPermitted,
-                "This can't be subscribed to from here.",
-            ));
+    /// Begins a request, or lets it wait.
+    fn take(&mut self, request: Request, bytes: usize) -> Result<()> {
+        let mut ids = self.under_way.iter().map(|(id, _)| id);
+        let mut waiting = self.waiting.iter().filter_map(|(request, _)| request.id.as_ref());
+        if let Some(id) = &request.id
+            && (ids.any(|other| other == id) || waiting.any(|other| other == id))
+        {
+            let what = "Another request with this id is under way.";
+            return Err(Error::new(ErrorCode::InvalidRequest, what));
         }
-        let (service, caller) = (Arc::clone(&self.service), self.caller.clone());
-        self.start(
-            id,
-            Box::pin(async move {
-                service.subscribe(&caller, subscription).await.map(Answer::Subscribed)
-            }),
-        )
+        if self.calls.len() < MAX_CALLS {
+            self.start(request);
+            return Ok(());
+        }
+        if self.waiting.len() >= MAX_WAITING || self.waiting_bytes + bytes > MAX_WAITING_BYTES {
+            return Err(Error::new(ErrorCode::TooMany, "Too many requests are under way.")
+                .why("They come faster than kith can answer.")
+                .todo("Wait for answers before asking on."));
+        }
+        self.waiting_bytes += bytes;
+        self.waiting.push_back((request, bytes));
+        Ok(())
     }
 
     /// Lets a request go on beside others.
-    fn start(
-        &mut self,
-        id: Option<Value>,
-        work: BoxFuture<'static, Result<Answer>>,
-    ) -> Result<Option<Value>> {
-        if self.calls.len() >= MAX_CALLS {
-            return Err(Error::new(ErrorCode::TooMany, "Too many requests are under way.")
-                .why(format!("{MAX_CALLS} may wait for their answers at a time."))
-                .todo("Wait for answers before asking on."));
-        }
+    fn start(&mut self, request: Request) {
         let (handle, registration) = AbortHandle::new_pair();
+        let id = request.id.clone();
         if let Some(id) = &id {
             self.under_way.push((id.clone(), handle));
         }
-        let work = Abortable::new(work, registration);
+        let work = run(Arc::clone(&self.service), self.caller.clone(), request);
+        let work = Abortable::new(AssertUnwindSafe(work).catch_unwind(), registration);
         self.calls.push(Box::pin(async move {
-            let cancelled = |_| Err(Error::new(ErrorCode::Cancelled, "The request was cancelled."));
-            Done { id, reply: work.await.unwrap_or_else(cancelled) }
+            let reply = match work.await {
+                Ok(Ok(reply)) => reply,
+                Ok(Err(_panic)) => Err(Error::new(ErrorCode::Internal, "kith made a mistake.")
+                    .todo("Try again; if it stays so, please report it.")),
+                Err(_aborted) => Err(cancelled()),
+            };
+            Done { id, reply }
         }));
-        Ok(None)
     }
 
     fn done(&mut self, done: Done) -> Option<Outgoing> {
+        if self.calls.len() < MAX_CALLS
+            && let Some((request, bytes)) = self.waiting.pop_front()
+        {
+            self.waiting_bytes -= bytes;
+            self.start(request);
+        }
+        // Nobody could end a subscription that was asked for without an id: it is dropped.
+        let id = done.id?;
         let reply = done.reply.and_then(|answer| match answer {
             Answer::Reply(reply) => Ok(reply),
             Answer::Subscribed(stream) => self.subscribed(stream),
         });
-        let id = done.id?;
         if let Some(index) = self.under_way.iter().position(|(other, _)| *other == id) {
             self.under_way.swap_remove(index);
         }
@@ -214,11 +228,38 @@ impl Session {
         Ok(json!({ "subscription": subscription }))
     }
 
-    fn cancel(&mut self, id: &Value) {
-        if let Some((_, handle)) = self.under_way.iter().find(|(other, _)| other == id) {
+    /// Ends a request, which then answers as cancelled.
+    fn cancel(&mut self, id: Value) {
+        if let Some((_, handle)) = self.under_way.iter().find(|(other, _)| *other == id) {
             handle.abort();
+            return;
+        }
+        let is = |(request, _): &(Request, usize)| request.id.as_ref() == Some(&id);
+        if let Some((_, bytes)) =
+            self.waiting.iter().position(is).and_then(|at| self.waiting.remove(at))
+        {
+            self.waiting_bytes -= bytes;
+            let done = Done { id: Some(id), reply: Err(cancelled()) };
+            self.calls.push(Box::pin(future::ready(done)));
         }
     }
+}
+
+async fn run(service: Arc<dyn Service>, caller: Caller, request: Request) -> Result<Answer> {
+    if request.method != "subscribe" {
+        let reply = dispatch(&*service, &caller, &request.method, request.params).await?;
+        return Ok(Answer::Reply(reply));
+    }
+    let subscription: Subscription = read(request.params)?;
+    if !subscription.access().admits(&caller) {
+        let what = "This can't be subscribed to from here.";
+        return Err(Error::new(ErrorCode::NotPermitted, what));
+    }
+    service.subscribe(&caller, subscription).await.map(Answer::Subscribed)
+}
+
+fn cancelled() -> Error {
+    Error::new(ErrorCode::Cancelled, "The request was cancelled.")
 }
 
 fn read<T: serde::de::DeserializeOwned>(params: Value) -> Result<T> {
@@ -261,9 +302,8 @@ mod tests {
 
     #[test]
     fn what_is_no_request_is_answered_without_an_id() {
-        for text in ["", "[]", "{}", r#"{"jsonrpc":"1.0","id":1,"method":"me"}"#] {
-            assert_eq!(code(session().receive(text)), (Value::Null, ErrorCode::InvalidParams));
-        }
+        assert_eq!(code(session().receive("")), (Value::Null, ErrorCode::Malformed));
+        assert_eq!(code(session().receive("[]")), (Value::Null, ErrorCode::InvalidRequest));
     }
 
     #[test]
@@ -292,22 +332,51 @@ mod tests {
     #[test]
     fn a_subscription_of_the_other_access_is_refused() {
         let text = r#"{"jsonrpc":"2.0","id":1,"method":"subscribe","params":{"to":"messages"}}"#;
-        assert_eq!(code(session().receive(text)).1, ErrorCode::NotPermitted);
+        let mut session = session();
+        assert!(session.receive(text).is_none());
+        assert_eq!(code(next(&mut session)).1, ErrorCode::NotPermitted);
+    }
+
+    fn request(id: &str) -> String {
+        format!(r#"{{"jsonrpc":"2.0","id":"{id}","method":"apps.list"}}"#)
+    }
+
+    fn cancel(id: &str) -> String {
+        format!(r#"{{"jsonrpc":"2.0","id":"c","method":"cancel","params":{{"id":"{id}"}}}}"#)
     }
 
     #[test]
-    fn a_request_that_waits_can_be_cancelled_and_too_many_are_refused() {
+    fn requests_wait_their_turn_can_be_cancelled_and_too_many_are_refused() {
+        let mut session = session();
+        for id in 0..MAX_CALLS + MAX_WAITING {
+            assert!(session.receive(&request(&id.to_string())).is_none());
+        }
+        assert!(next(&mut session).is_none(), "they wait");
+        assert_eq!(session.under_way.len(), MAX_CALLS);
+        assert_eq!(code(session.receive(&request("more"))), (json!("more"), ErrorCode::TooMany));
+        for id in ["3", "1000"] {
+            assert!(matches!(session.receive(&cancel(id)), Some(Outgoing::Result { .. })));
+            assert_eq!(code(next(&mut session)), (json!(id), ErrorCode::Cancelled));
+        }
+        assert_eq!((session.under_way.len(), session.waiting.len()), (MAX_CALLS, MAX_WAITING - 2));
+        assert!(session.receive(&request("more")).is_none(), "there is room again");
+    }
+
+    #[test]
+    fn requests_that_wait_are_limited_in_bytes_too() {
         let mut session = session();
         for id in 0..MAX_CALLS {
-            let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"apps.list"}}"#);
-            assert!(session.receive(&text).is_none());
+            assert!(session.receive(&request(&id.to_string())).is_none());
         }
-        assert!(next(&mut session).is_none(), "it waits");
-        let more = r#"{"jsonrpc":"2.0","id":"more","method":"apps.list"}"#;
-        assert_eq!(code(session.receive(more)), (json!("more"), ErrorCode::TooMany));
-        let cancel = r#"{"jsonrpc":"2.0","id":"c","method":"cancel","params":{"id":3}}"#;
-        assert!(matches!(session.receive(cancel), Some(Outgoing::Result { .. })));
-        assert_eq!(code(next(&mut session)), (json!(3), ErrorCode::Cancelled));
-        assert!(session.receive(more).is_none(), "there is room again");
+        let large = |id: &str| format!("{}{}", request(id), " ".repeat(MAX_WAITING_BYTES / 2));
+        assert!(session.receive(&large("one")).is_none());
+        assert_eq!(code(session.receive(&large("two"))), (json!("two"), ErrorCode::TooMany));
+    }
+
+    #[test]
+    fn an_id_that_is_in_use_is_refused() {
+        let mut session = session();
+        assert!(session.receive(&request("a")).is_none());
+        assert_eq!(code(session.receive(&request("a"))), (json!("a"), ErrorCode::InvalidRequest));
     }
 }

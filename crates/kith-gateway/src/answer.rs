@@ -1,0 +1,283 @@
+//! From a request to its answer.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt};
+use http::header::{CONNECTION, CONTENT_LENGTH, LOCATION, RETRY_AFTER, UPGRADE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
+use kith_api::{Empty, ErrorCode, Event, OpeningStage, Origin, Service, Subscription};
+use tracing::{debug, error};
+
+use crate::encoding::{Content, Sender};
+use crate::notice::{self, Notice};
+use crate::policy::{self, Nonce, Policy};
+use crate::serve::Ends;
+use crate::site::{Kind, Site, Unknown};
+use crate::socket::{self, Sockets};
+use crate::{Config, checks, files, head, session};
+
+/// The socket's path, on every origin.
+const SOCKET: &str = ".kith/api";
+const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
+/// What stands in our own pages where the nonce goes.
+const NONCE: &str = "KITH-NONCE";
+/// What stands in `webxdc.js` where the page's person goes.
+const SELF: &str = "/*KITH_SELF*/null";
+
+/// Answers requests.
+pub(crate) struct Answerer {
+    port: u16,
+    config: Config,
+    service: Arc<dyn Service>,
+    sender: Sender,
+    sockets: Sockets,
+}
+
+impl Answerer {
+    pub(crate) fn new(port: u16, config: Config, service: Arc<dyn Service>, ends: Ends) -> Self {
+        let sender = Sender::new(config.limits);
+        let sockets = Sockets::new(Arc::clone(&service), config.limits, ends);
+        Self { port, config, service, sender, sockets }
+    }
+
+    /// The answer, with its policy. Everything that leaves the gateway comes through here, but
+    /// [`policy::BUSY`].
+    pub(crate) async fn answer<B>(&self, request: Request<B>) -> Response {
+        let (mut request, _no_body) = request.into_parts();
+        let answered = AssertUnwindSafe(self.find_site(&mut request)).catch_unwind().await;
+        let (host, mut response) = answered.unwrap_or_else(|_| {
+            error!(path = request.uri.path(), "answering a request panicked");
+            let what = "kith made a mistake.";
+            let more = "This page could not be made. Try again; if it stays so, please report it.";
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            (String::new(), Notice { status, what, more }.answer(&request))
+        });
+        let policy = response.extensions_mut().remove::<Policy>().unwrap_or_default();
+        let host = if host.is_empty() { format!("localhost:{}", self.port) } else { host };
+        policy::stamp(response.headers_mut(), &policy, &host);
+        if ends_connection(&request.headers, response.status()) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    /// The host that is asked, where it is known, and its answer.
+    async fn find_site(&self, request: &mut Parts) -> (String, Response) {
+        if let Some(status) = head::refused(&request.headers) {
+            let what = "kith can't read this request.";
+            let more = "It is broken, too long or too slow.";
+            return (String::new(), Notice { status, what, more }.answer(request));
+        }
+        let site = match Site::find(&request.headers, self.port, &*self.service) {
+            Ok(site) => site,
+            Err(unknown) => return (String::new(), no_site(request, unknown)),
+        };
+        if let Err(refusal) = checks::admit(&site, request) {
+            debug!(?refusal, host = site.host, "a request was refused");
+            let (what, more) = refusal.words();
+            let notice = Notice { status: refusal.status(), what, more };
+            return (site.host, notice.answer(request));
+        }
+        let response = match &site.kind {
+            Kind::Dashboard => self.dashboard(&site, request).await,
+            Kind::Space(origin) => self.space(&site, origin, request).await,
+        };
+        (site.host, response)
+    }
+
+    async fn dashboard(&self, site: &Site, request: &mut Parts) -> Response {
+        let Some(name) = files::name(&request.uri) else { return not_found(request) };
+        if name == SOCKET {
+            return socket::open(&self.sockets, site, request).await;
+        }
+        let asset = match name.strip_prefix(".kith/") {
+            Some("kith.js") => self.config.assets.get("sdk/kith.js").await,
+            Some(_) => None,
+            None => self.config.assets.get(&format!("web/{name}")).await,
+        };
+        match asset {
+            Some(asset) => self.sender.send(request, asset, Policy::Dashboard).await,
+            None => not_found(request),
+        }
+    }
+
+    async fn space(&self, site: &Site, origin: &Origin, request: &mut Parts) -> Response {
+        if let Some(response) = session::redeem(request, site, &*self.service) {
+            return response;
+        }
+        if !session::is_admitted(request, site, &*self.service) {
+            return session::stranger(request);
+        }
+        let Some(name) = files::name(&request.uri) else { return not_found(request) };
+        if name == SOCKET {
+            return socket::open(&self.sockets, site, request).await;
+        }
+        if name == "webxdc.js" {
+            return self.webxdc(site, request).await;
+        }
+        if let Some(ours) = name.strip_prefix(".kith/") {
+            let asset = match ours.strip_prefix("ui/") {
+                Some(file) => self.config.assets.get(&format!("web/{file}")).await,
+                None if ours == "kith.js" => self.config.assets.get("sdk/kith.js").await,
+                None => None,
+            };
+            return match asset {
+                Some(asset) => self.sender.send(request, asset, Policy::App).await,
+                None => not_found(request),
+            };
+        }
+        if !origin.ready && !self.arrives(site, request).await {
+            return self.loading(request).await;
+        }
+        self.file(origin, &name, request).await
+    }
+
+    async fn file(&self, origin: &Origin, name: &str, request: &Parts) -> Response {
+        let error = match self.service.file(&origin.app, name).await {
+            Ok(file) => {
+                let content = Content {
+                    bytes: Bytes::from_owner(file.bytes),
+                    hash: file.hash,
+                    content_type: file.content_type,
+                };
+                return self.sender.send(request, content, Policy::App).await;
+            }
+            Err(error) => error,
+        };
+        if error.code != ErrorCode::NotFound {
+            let more = format!("{} {}", error.why, error.todo);
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            return Notice { status, what: &error.what, more: &more }.answer(request);
+        }
+        if checks::is_navigation(request) && !name.ends_with("index.html") {
+            let index = format!("{name}/index.html");
+            if self.service.file(&origin.app, &index).await.is_ok() {
+                return to_folder(request);
+            }
+        }
+        not_found(request)
+    }
+
+    /// `webxdc.js`, with the page's person in it: the format wants them without waiting.
+    async fn webxdc(&self, site: &Site, request: &Parts) -> Response {
+        let Some(asset) = self.config.assets.get("sdk/webxdc.js").await else {
+            return not_found(request);
+        };
+        let me = self.service.me(&site.caller(), Empty {}).await;
+        let me = match me {
+            Ok(me) => serde_json::json!({ "id": me.id, "name": me.name }).to_string(),
+            Err(error) => {
+                debug!(%error, "webxdc.js is served without its person");
+                "null".into()
+            }
+        };
+        let script = String::from_utf8_lossy(&asset.bytes).replace(SELF, &me);
+        let content = Content {
+            hash: *blake3::hash(script.as_bytes()).as_bytes(),
+            bytes: script.into(),
+            ..asset
+        };
+        self.sender.send(request, content, Policy::App).await
+    }
+
+    /// Waits a moment for an app that is on its way. Whether it is here.
+    async fn arrives(&self, site: &Site, request: &Parts) -> bool {
+        let caller = site.caller();
+        let wait = async {
+            let Ok(mut events) = self.service.subscribe(&caller, Subscription::Arrival).await
+            else {
+                return;
+            };
+            while let Some(event) = events.next().await {
+                if let Event::Opening(opening) = event
+                    && matches!(opening.stage, OpeningStage::Ready(_) | OpeningStage::Failed { .. })
+                {
+                    return;
+                }
+            }
+        };
+        // Out of time is one of the answers: what is here is looked at either way.
+        let _ = tokio::time::timeout(self.config.limits.arrival_hold, wait).await;
+        matches!(
+            Site::find(&request.headers, self.port, &*self.service),
+            Ok(Site { kind: Kind::Space(Origin { ready: true, .. }), .. })
+        )
+    }
+
+    /// The page that tells how far the app is. What is no navigation gets the fact alone.
+    async fn loading(&self, request: &Parts) -> Response {
+        let page = self.config.assets.get("web/loading.html").await;
+        if let (true, Some(page)) = (checks::is_navigation(request), page) {
+            let nonce = Nonce::new();
+            let page = String::from_utf8_lossy(&page.bytes).replace(NONCE, nonce.as_str());
+            return notice::html(StatusCode::OK, page, nonce);
+        }
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let what = "The app is not here yet.";
+        let more = "kith is fetching it from the people who have it. Reload this page in a moment.";
+        let mut response = Notice { status, what, more }.answer(request);
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        response
+    }
+}
+
+fn no_site(request: &Parts, unknown: Unknown) -> Response {
+    match unknown {
+        Unknown::Host => Notice {
+            status: StatusCode::MISDIRECTED_REQUEST,
+            what: "kith has no page at this address.",
+            more: "Its dashboard is at http://localhost, with kith's port. Pages of spaces are \
+                   opened from there.",
+        }
+        .answer(request),
+        Unknown::Removed => {
+            let notice = Notice {
+                status: StatusCode::GONE,
+                what: "This was removed from kith.",
+                more: "The browser was told to forget what it kept of it.",
+            };
+            let mut response = notice.answer(request);
+            response.headers_mut().insert(CLEAR_SITE_DATA, HeaderValue::from_static("\"*\""));
+            response
+        }
+    }
+}
+
+fn not_found(request: &Parts) -> Response {
+    let what = "There is no such page.";
+    let more = "The address may be misspelt, or belong to another version of the app.";
+    Notice { status: StatusCode::NOT_FOUND, what, more }.answer(request)
+}
+
+/// Leads from `/folder` to `/folder/`, where relative links of its page fit.
+fn to_folder(request: &Parts) -> Response {
+    let mut target = format!("{}/", request.uri.path());
+    if let Some(query) = request.uri.query() {
+        target.push('?');
+        target.push_str(query);
+    }
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    let target = HeaderValue::from_str(&target).expect("a request's target is visible ASCII");
+    response.headers_mut().insert(LOCATION, target);
+    response
+}
+
+/// Whether what follows on this connection can't be read as requests, or comes from somebody who
+/// has nothing to ask here.
+fn ends_connection(request: &HeaderMap, status: StatusCode) -> bool {
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        return false;
+    }
+    let has_body = request.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
+    let refused = matches!(
+        status,
+        StatusCode::FORBIDDEN | StatusCode::METHOD_NOT_ALLOWED | StatusCode::MISDIRECTED_REQUEST
+    );
+    head::refused(request).is_some() || request.contains_key(UPGRADE) || has_body || refused
+}

@@ -1,0 +1,80 @@
+//! kith's own small pages: what happened, why, and what to do.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderValue, StatusCode};
+
+use crate::policy::{Nonce, Policy};
+
+const PAGE: &str = include_str!("../pages/notice.html");
+/// Goes on without the token, as this origin itself: the browser holds the new cookie back from a
+/// redirect that another origin began.
+const GO_ON: &str = "const url = new URL(location); url.searchParams.delete('kith-token'); \
+    location.replace(url);";
+
+/// What to tell.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Notice<'a> {
+    pub(crate) status: StatusCode,
+    /// What happened: one sentence.
+    pub(crate) what: &'a str,
+    /// Why, and what to do.
+    pub(crate) more: &'a str,
+}
+
+impl Notice<'_> {
+    /// A page for people, or the words alone for all else.
+    pub(crate) fn answer(self, request: &Parts) -> Response {
+        let accept = request.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+        if accept.is_some_and(|accept| accept.contains("text/html")) {
+            return self.page("");
+        }
+        let text = format!("{} {}\n", self.what, self.more);
+        respond(self.status, "text/plain; charset=utf-8", text, Policy::Nothing)
+    }
+
+    fn page(self, script: &str) -> Response {
+        let nonce = Nonce::new();
+        let script = match script {
+            "" => String::new(),
+            script => format!("<script nonce=\"{}\">{script}</script>", nonce.as_str()),
+        };
+        let page = PAGE
+            .replace("{nonce}", nonce.as_str())
+            .replace("{script}", &script)
+            .replace("{title}", &escape(self.what))
+            .replace("{text}", &escape(self.more));
+        html(self.status, page, nonce)
+    }
+}
+
+/// The page that goes on to its own URL without the token.
+pub(crate) fn going_on() -> Response {
+    let notice = Notice { status: StatusCode::OK, what: "Opening…", more: "" };
+    notice.page(GO_ON)
+}
+
+/// A page of kith's own, with its nonce.
+pub(crate) fn html(status: StatusCode, page: String, nonce: Nonce) -> Response {
+    respond(status, "text/html; charset=utf-8", page, Policy::Notice(nonce))
+}
+
+fn respond(
+    status: StatusCode,
+    content_type: &'static str,
+    body: String,
+    policy: Policy,
+) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.extensions_mut().insert(policy);
+    response
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

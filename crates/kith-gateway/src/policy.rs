@@ -1,0 +1,120 @@
+//! The headers that every response carries.
+//!
+//! The page's policy is the page's sandbox: one response without it, an error page or a worker's
+//! script included, is a way out for the whole origin. So [`stamp`] is the last thing that happens
+//! to each response, and what handlers choose is only the [`Policy`].
+
+use data_encoding::BASE64URL_NOPAD;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+/// Which pages the response may be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Policy {
+    /// No page of anyone: what is shown can do nothing.
+    #[default]
+    Nothing,
+    /// The dashboard's files: scripts and styles from files only.
+    Dashboard,
+    /// An app's files: alone on their origin, they may do there as they like.
+    App,
+    /// A page of kith's own on any origin, with its inline script and style.
+    Notice(Nonce),
+}
+
+/// A number used once, that lets kith's own inline scripts and styles through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Nonce(String);
+
+impl Nonce {
+    /// A new one. Where the system has no random bytes, one that lets nothing through.
+    pub(crate) fn new() -> Self {
+        let mut bytes = [0; 16];
+        match getrandom::fill(&mut bytes) {
+            Ok(()) => Self(BASE64URL_NOPAD.encode(&bytes)),
+            Err(_) => Self(String::new()),
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The answer to a connection over the limit, which gets no task: as [`stamp`] would make it.
+pub(crate) const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\n\
+    connection: close\r\n\
+    content-length: 0\r\n\
+    connection-allowlist: (response-origin)\r\n\
+    content-security-policy: default-src 'none'; form-action 'none'; frame-ancestors 'none'; \
+    base-uri 'none'\r\n\
+    cross-origin-opener-policy: same-origin\r\n\
+    cross-origin-embedder-policy: require-corp\r\n\
+    cross-origin-resource-policy: same-origin\r\n\
+    x-content-type-options: nosniff\r\n\
+    referrer-policy: no-referrer\r\n\
+    cache-control: no-store\r\n\
+    \r\n";
+
+const CONNECTION_ALLOWLIST: HeaderName = HeaderName::from_static("connection-allowlist");
+const COOP: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+const COEP: HeaderName = HeaderName::from_static("cross-origin-embedder-policy");
+const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+const PERMISSIONS: HeaderName = HeaderName::from_static("permissions-policy");
+
+/// What no page gets: kith has no permissions for these yet.
+const DENIED: &str = "accelerometer=(), bluetooth=(), browsing-topics=(), camera=(), \
+    clipboard-read=(), compute-pressure=(), display-capture=(), encrypted-media=(), \
+    geolocation=(), gyroscope=(), hid=(), idle-detection=(), local-fonts=(), magnetometer=(), \
+    microphone=(), midi=(), otp-credentials=(), payment=(), publickey-credentials-create=(), \
+    publickey-credentials-get=(), serial=(), storage-access=(), usb=(), window-management=(), \
+    xr-spatial-tracking=()";
+/// What a page needs a click for anyway, or that stays inside it.
+const GRANTED: &str = "autoplay=(self), clipboard-write=(self), fullscreen=(self), \
+    gamepad=(self), picture-in-picture=(self), screen-wake-lock=(self), web-share=()";
+
+/// Puts the headers of `policy` on a response of `host`; nothing that a handler set survives.
+pub(crate) fn stamp(headers: &mut HeaderMap, policy: &Policy, host: &str) {
+    let mut set = |name: HeaderName, value: &str| {
+        // Hosts are checked against the one port and known labels before they come here.
+        let value = HeaderValue::from_str(value).expect("policies are visible ASCII");
+        headers.insert(name, value);
+    };
+    set(CONNECTION_ALLOWLIST, "(response-origin)");
+    set(header::CONTENT_SECURITY_POLICY, &content_security(policy, host));
+    set(COOP, "same-origin");
+    set(COEP, "require-corp");
+    set(CORP, "same-origin");
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(PERMISSIONS, &format!("{DENIED}, {GRANTED}"));
+    set(header::REFERRER_POLICY, "no-referrer");
+    set(header::X_DNS_PREFETCH_CONTROL, "off");
+}
+
+fn content_security(policy: &Policy, host: &str) -> String {
+    match policy {
+        Policy::Nothing => "default-src 'none'; form-action 'none'; frame-src 'none'; \
+             frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
+            .into(),
+        Policy::Dashboard => format!(
+            "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+             connect-src 'self' ws://{host}; worker-src 'none'; form-action 'none'; \
+             frame-src 'none'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
+        ),
+        Policy::App => format!(
+            "default-src 'self' 'unsafe-inline' 'unsafe-eval' 'wasm-unsafe-eval' data: blob:; \
+             connect-src 'self' ws://{host} data: blob:; form-action 'self'; \
+             frame-src 'self' data: blob:; frame-ancestors 'self'; base-uri 'self'; \
+             object-src 'none'"
+        ),
+        Policy::Notice(nonce) => {
+            let nonce = nonce.as_str();
+            format!(
+                "default-src 'none'; script-src 'nonce-{nonce}' http://{host}/.kith/; \
+                 style-src 'nonce-{nonce}' http://{host}/.kith/; \
+                 img-src http://{host}/.kith/ data:; connect-src 'self' ws://{host}; \
+                 form-action 'none'; frame-src 'none'; frame-ancestors 'none'; base-uri 'none'; \
+                 object-src 'none'"
+            )
+        }
+    }
+}
