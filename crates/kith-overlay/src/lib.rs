@@ -2,5 +2,6 @@
 
 pub mod blob;
 pub mod boxed;
+pub mod space;
 pub mod storage;
 pub mod transport;

@@ -3,7 +3,6 @@
 //! Protocol: `docs/protocol/blob.md`. [`Groups`] says what of a blob is meant, [`Walk`] verifies,
 //! [`Encoder`] and [`Decoder`] stand between a store and a stream. One side serves, the other
 //! fetches from whoever has it ([`BlobFetch`]).
-#![allow(dead_code, unused_imports)] // The sessions arrive next.
 
 mod encode;
 mod fetch;

@@ -1,0 +1,309 @@
+//! All spaces of a node: what the node asks of them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use iroh::EndpointId;
+use kith_app::AppId;
+use kith_log::sync::{Config, Follow, OlderError};
+use kith_log::{AuthorId, KnownLog, SpaceId, VerifiedRun};
+use n0_future::time::{Duration, timeout};
+use tokio::sync::{Semaphore, oneshot, watch};
+
+use super::bulk::MAX_BULK_SENT;
+use super::driver::{Driver, Local};
+use super::events::{EventSender, SpaceEvents, events};
+use super::session::{Author, JoinError, MessageError, Session, SpaceConfig, SpaceStatus};
+use super::version::{FoundVersion, NoVersion, fetch_version};
+use crate::blob::{
+    BlobFetch, BlobWanted, MAX_SERVED, MAX_SERVED_PER_PEER, PeerFailure, Slots, Streams,
+};
+use crate::boxed::BoxFuture;
+use crate::storage::Storage;
+use crate::transport::limits::{PRIORITY_BLOB, PRIORITY_VERSION};
+use crate::transport::{
+    Close, Peer, RecvStream, RunId, SendStream, SpaceKey, StreamError, StreamHeader, StreamKind,
+};
+
+/// Spaces that are joined at once. As many as can be entered on one connection.
+pub const MAX_SPACES: usize = 1024;
+
+/// How long a fetch waits for a candidate to be connected and to grant a stream.
+pub const PEER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why older entries were not asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OlderFailed {
+    /// The space is not joined.
+    #[error("the space is not joined")]
+    NotJoined,
+    /// There are none to be had.
+    #[error(transparent)]
+    Older(#[from] OlderError),
+}
+
+/// All spaces of a node. Cheap to clone; all clones are the same. To be given to the overlay as its
+/// handler.
+#[derive(Clone, Debug)]
+pub struct Spaces(pub(super) Arc<Shared>);
+
+pub(super) struct Shared {
+    me: EndpointId,
+    run: RunId,
+    pub(super) storage: Arc<dyn Storage>,
+    events: EventSender,
+    state: Mutex<State>,
+    served: Arc<Semaphore>,
+    /// Rises with each connection.
+    connections: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) sessions: BTreeMap<SpaceId, Arc<Session>>,
+    pub(super) peers: BTreeMap<u64, Connected>,
+}
+
+/// A connection, and what is bounded for it.
+#[derive(Clone, Debug)]
+pub(super) struct Connected {
+    pub(super) peer: Arc<Peer>,
+    pub(super) blobs: Arc<Semaphore>,
+    pub(super) bulks: Arc<Semaphore>,
+}
+
+impl Spaces {
+    /// No spaces yet. `me` is this node's key, `run` is random and new at each start.
+    pub fn new(me: EndpointId, run: RunId, storage: Arc<dyn Storage>) -> (Self, SpaceEvents) {
+        let (sender, receiver) = events();
+        let shared = Shared {
+            me,
+            run,
+            storage,
+            events: sender,
+            state: Mutex::default(),
+            served: Arc::new(Semaphore::new(MAX_SERVED)),
+            connections: watch::Sender::new(0),
+        };
+        (Self(Arc::new(shared)), receiver)
+    }
+
+    /// Joins a space: from now on it is synced with every peer that proves it too.
+    ///
+    /// # Errors
+    /// [`JoinError`].
+    pub async fn join(&self, config: SpaceConfig) -> Result<(), JoinError> {
+        let SpaceConfig { key, author, follow, order, quotas } = config;
+        let space = key.at.space;
+        self.check_join(&space)?;
+        let logs = self.0.storage.logs(&space).await?;
+        let own = author.as_ref().map(|author| author.secret.author());
+        let config = Config { follow, order, quotas, ..Config::new(space, own) };
+        let storage = self.0.storage.clone();
+        let driver = Driver::start(key.at, config, logs, storage, self.0.events.clone());
+        let events = self.0.events.clone();
+        let session = Session::new(key, author, driver, events, (self.0.me, self.0.run));
+        let peers: Vec<_> = {
+            let mut state = self.0.state();
+            if state.sessions.contains_key(&space) {
+                return Err(JoinError::AlreadyJoined);
+            }
+            state.sessions.insert(space, Arc::new(session));
+            state.peers.values().map(|connected| connected.peer.clone()).collect()
+        };
+        peers.iter().for_each(|peer| peer.offer(&[key]));
+        Ok(())
+    }
+
+    fn check_join(&self, space: &SpaceId) -> Result<(), JoinError> {
+        let state = self.0.state();
+        if state.sessions.contains_key(space) {
+            Err(JoinError::AlreadyJoined)
+        } else if state.sessions.len() >= MAX_SPACES {
+            Err(JoinError::TooMany)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Leaves a space; false where it is not joined. What is stored stays.
+    pub fn leave(&self, space: &SpaceId) -> bool {
+        let (session, peers): (_, Vec<_>) = {
+            let mut state = self.0.state();
+            let session = state.sessions.remove(space);
+            (session, state.peers.values().map(|connected| connected.peer.clone()).collect())
+        };
+        peers.iter().for_each(|peer| peer.leave(space));
+        session.is_some()
+    }
+
+    /// The spaces that are joined.
+    pub fn joined(&self) -> Vec<SpaceKey> {
+        self.0.state().sessions.values().map(|session| session.key).collect()
+    }
+
+    /// The node appended to its own log, durably: peers that are up to date get it at once. False
+    /// where the space is not joined.
+    pub async fn appended(&self, space: &SpaceId, run: VerifiedRun) -> bool {
+        self.local(space, Local::Appended(Box::new(run))).await
+    }
+
+    /// Sets oneself in a space: the next incarnation. False where the space is not joined.
+    pub async fn set_author(&self, space: &SpaceId, author: Option<Author>) -> bool {
+        let Some(session) = self.0.session(space) else { return false };
+        let own = author.as_ref().map(|author| author.secret.author());
+        session.set_author(author);
+        session.driver.local(Local::SetOwn(own)).await
+    }
+
+    /// Changes whose logs are fetched. False where the space is not joined.
+    pub async fn set_follow(&self, space: &SpaceId, follow: Follow) -> bool {
+        self.local(space, Local::Follow(follow)).await
+    }
+
+    /// Fetches the segment before the first held entry of an author's log.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub async fn fetch_older(&self, space: &SpaceId, author: AuthorId) -> Result<(), OlderFailed> {
+        let (reply, outcome) = oneshot::channel();
+        self.local(space, Local::Older(author, reply)).await;
+        Ok(outcome.await.map_err(|_| OlderFailed::NotJoined)??)
+    }
+
+    /// How far each log of a space is held; none where the space is not joined.
+    pub async fn logs(&self, space: &SpaceId) -> Option<Vec<(AuthorId, KnownLog)>> {
+        let (reply, logs) = oneshot::channel();
+        self.local(space, Local::Logs(reply)).await;
+        logs.await.ok()
+    }
+
+    /// Sends a message that is not kept to the members that are connected,
+    /// [`MAX_RECEIVERS`](super::MAX_RECEIVERS) at most; returns to how many. It arrives there
+    /// unless the connection breaks or the member is too slow.
+    ///
+    /// # Errors
+    /// [`MessageError`].
+    pub fn send_message(&self, space: &SpaceId, payload: Vec<u8>) -> Result<usize, MessageError> {
+        self.0.session(space).ok_or(MessageError::NotJoined)?.send(payload)
+    }
+
+    /// How a space stands; none where it is not joined.
+    pub fn status(&self, space: &SpaceId) -> Option<SpaceStatus> {
+        Some(self.0.session(space)?.status())
+    }
+
+    /// Asks peers for an app's newest signed version; the newest one that is told. Candidates that
+    /// are not connected are waited for, for [`PEER_TIMEOUT`] at most.
+    ///
+    /// # Errors
+    /// Where none of them has one.
+    pub async fn fetch_version(
+        &self,
+        app: AppId,
+        candidates: Vec<EndpointId>,
+    ) -> Result<FoundVersion, NoVersion> {
+        fetch_version(&*self.0, app, candidates).await
+    }
+
+    /// Starts to fetch a blob from whoever of the candidates has it. Those that are not connected
+    /// are waited for, for [`PEER_TIMEOUT`] at most.
+    pub fn fetch_blob(&self, wanted: BlobWanted, candidates: Vec<EndpointId>) -> BlobFetch {
+        BlobFetch::start(self.0.storage.clone(), self.0.clone(), wanted, candidates)
+    }
+
+    /// Leaves all spaces and ends the events.
+    pub fn close(&self) {
+        let sessions = std::mem::take(&mut self.0.state().sessions);
+        drop(sessions);
+        self.0.events.close();
+    }
+
+    async fn local(&self, space: &SpaceId, request: Local) -> bool {
+        match self.0.session(space) {
+            Some(session) => session.driver.local(request).await,
+            None => false,
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn session(&self, space: &SpaceId) -> Option<Arc<Session>> {
+        self.state().sessions.get(space).cloned()
+    }
+
+    pub(super) fn connected(&self, peer: &Arc<Peer>) {
+        let connected = Connected {
+            peer: peer.clone(),
+            blobs: Arc::new(Semaphore::new(MAX_SERVED_PER_PEER)),
+            bulks: Arc::new(Semaphore::new(MAX_BULK_SENT)),
+        };
+        self.state().peers.insert(peer.number(), connected);
+        self.connections.send_modify(|n| *n += 1);
+    }
+
+    pub(super) fn slots(&self, peer: &Peer) -> Option<Slots> {
+        let peer = self.state().peers.get(&peer.number())?.blobs.clone();
+        Some(Slots { peer, all: self.served.clone() })
+    }
+
+    /// The newest open connection to a peer.
+    fn find(&self, peer: EndpointId) -> Option<Arc<Peer>> {
+        let state = self.state();
+        let mut peers = state.peers.values().rev().map(|connected| &connected.peer);
+        peers.find(|other| other.id() == peer && other.is_open()).cloned()
+    }
+
+    async fn wait_for(&self, peer: EndpointId) -> Arc<Peer> {
+        let mut connections = self.connections.subscribe();
+        loop {
+            if let Some(peer) = self.find(peer) {
+                return peer;
+            }
+            if connections.changed().await.is_err() {
+                std::future::pending().await
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("state", &*self.state()).finish_non_exhaustive()
+    }
+}
+
+impl Streams for Shared {
+    fn open<'a>(
+        &'a self,
+        peer: EndpointId,
+        header: StreamHeader,
+    ) -> BoxFuture<'a, Result<(SendStream, RecvStream), StreamError>> {
+        let priority = match header.kind {
+            StreamKind::Version => PRIORITY_VERSION,
+            StreamKind::Frames | StreamKind::Bulk | StreamKind::Blob => PRIORITY_BLOB,
+        };
+        Box::pin(async move {
+            let opened = timeout(PEER_TIMEOUT, async {
+                self.wait_for(peer).await.open_bi(header, priority).await
+            });
+            opened.await.unwrap_or(Err(StreamError::Closed))
+        })
+    }
+
+    fn misbehaved(&self, peer: EndpointId, failure: &PeerFailure) {
+        if let Some(peer) = self.find(peer) {
+            peer.refused("blob_misbehaved");
+            match failure {
+                PeerFailure::Broken(error) => peer.close(Close::violation(error.to_string())),
+                // Wrong bytes may come from a damaged disk: others of its blobs may be whole.
+                _ => tracing::debug!(peer = %peer.id().fmt_short(), %failure, "a wrong blob"),
+            }
+        }
+    }
+}
