@@ -87,12 +87,12 @@ async fn another_node_takes_in_what_was_written_once() {
     let mut watch = two.watch(&id).unwrap();
     let first = one.append(id, text("hello"), 0).await.unwrap().run;
     let second = one.append(id, text("again"), 0).await.unwrap().run;
-    assert_eq!(two.ingest(id, second.clone()).await.unwrap(), None, "it does not join");
-    assert_eq!(two.ingest(id, first.clone()).await.unwrap(), Some(1..=2));
-    assert_eq!(two.ingest(id, first).await.unwrap(), None, "it is held");
-    assert_eq!(two.ingest(id, second.clone()).await.unwrap(), Some(3..=3));
+    let apart = two.ingest(id, vec![second.clone()]).await;
+    assert!(matches!(apart, Err(StoreError::Apart)), "{apart:?}");
+    assert_eq!(two.ingest(id, vec![first.clone()]).await.unwrap(), [Some(1..=2)]);
+    assert_eq!(two.ingest(id, vec![first, second.clone()]).await.unwrap(), [None, Some(3..=3)]);
     assert_eq!(*watch.borrow_and_update(), 3);
-    assert_eq!(two.ingest(id, second).await.unwrap(), None);
+    assert_eq!(two.ingest(id, vec![second]).await.unwrap(), [None]);
     assert!(!watch.has_changed().unwrap());
     assert_eq!(read(&two, &id, Query::default()), pairs(&[(2, "hello"), (3, "again")]));
     assert_eq!(one.logs(&id).unwrap(), two.logs(&id).unwrap());

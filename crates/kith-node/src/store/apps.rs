@@ -9,6 +9,7 @@ use super::error::StoreError;
 use super::open::Store;
 use super::row;
 use super::schema::APPS;
+use super::writer::Tx;
 
 /// An installed app.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +103,10 @@ impl Store {
                 Ok(old.filter(|old| *old != new))
             })
             .await?;
-        self.drop_blobs(replaced.into_iter().collect()).await
+        match replaced {
+            Some(bundle) => self.delete_blob(&bundle).await,
+            None => Ok(()),
+        }
     }
 
     /// Removes an app. Its spaces stay.
@@ -118,8 +122,7 @@ impl Store {
                 AppRow::decode(&row.ok_or(StoreError::NotFound("app"))?)
             })
             .await?;
-        let bundle = (!removed.bundled).then(|| removed.signed.bundle());
-        self.drop_blobs(bundle.into_iter().collect()).await
+        if removed.bundled { Ok(()) } else { self.delete_blob(&removed.signed.bundle()).await }
     }
 
     /// An installed app.
@@ -144,4 +147,15 @@ impl Store {
             rows.map(|row| AppRow::decode(row?.1.value())).collect()
         })
     }
+}
+
+/// Whether an installed app has that bundle among the blobs.
+pub(super) fn has_bundle(tx: &Tx<'_>, hash: &[u8; 32]) -> Result<bool, StoreError> {
+    for row in tx.look(APPS)?.iter()? {
+        let app = AppRow::decode(row?.1.value())?;
+        if !app.bundled && app.signed.bundle() == *hash {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -75,6 +75,15 @@ pub enum StoreError {
     /// More than the named limit.
     #[error("over the limit: {0}")]
     Limit(&'static str),
+    /// It, or a part of it, is not here (any more).
+    #[error("it is not held here")]
+    NotHeld,
+    /// A run that does not join what is held of its log.
+    #[error("the run does not join the log")]
+    Apart,
+    /// A blob's file was changed, or a part can't be of its blob.
+    #[error("the file is not what was stored")]
+    Damaged,
     /// An entry that can't be written.
     #[error("the entry can't be written: {0}")]
     Entry(#[source] kith_log::Error),
@@ -119,6 +128,9 @@ impl StoreError {
                 | Self::OlderVersion { .. }
                 | Self::Limit(_)
                 | Self::Entry(_)
+                | Self::NotHeld
+                | Self::Apart
+                | Self::Damaged
         )
     }
 }
@@ -190,6 +202,10 @@ impl From<StoreError> for kith_api::Error {
             StoreError::Entry(kith_log::Error::TooLarge { .. }) => {
                 new(ErrorCode::TooLarge, sentence(&error))
             }
+            StoreError::NotHeld | StoreError::Apart => new(ErrorCode::NotFound, sentence(&error)),
+            StoreError::Damaged => new(ErrorCode::Storage, "A stored file can't be used.".into())
+                .why("Something else than kith changed it, or the disk is failing.")
+                .todo("Get it again from somebody who has it."),
             StoreError::Entry(_) => new(ErrorCode::Internal, sentence(&error)),
         }
     }

@@ -25,6 +25,7 @@ mod keys;
 mod lock;
 mod logs;
 mod open;
+mod overlay;
 mod peers;
 mod platform;
 mod row;

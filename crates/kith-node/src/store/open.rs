@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::blobs::Blobs;
 use super::database::{Database, Snapshot};
 use super::disk::{Disk, Held, SystemDisk};
 use super::error::StoreError;
@@ -35,6 +36,7 @@ impl Default for Options {
 pub(super) struct Shared {
     pub(super) database: Database,
     pub(super) watches: Watches,
+    blobs: Blobs,
     lock: Mutex<Option<Box<dyn Held>>>,
 }
 
@@ -82,9 +84,11 @@ impl Store {
         }
         let file = disk.identity(&path).map_err(|error| StoreError::io("look at", &path, error))?;
         let identity = Identity::load(&database, file)?;
+        let blobs = Blobs::open(disk, dir, &database)?;
         let shared = Arc::new(Shared {
             database,
             watches: Watches::default(),
+            blobs,
             lock: Mutex::new(Some(lock)),
         });
         let writer = Writer::start(shared.clone())?;
@@ -99,6 +103,7 @@ impl Store {
     /// Finishes the writes that wait, closes the file and gives the directory back. Later calls
     /// get [`StoreError::Closed`].
     pub async fn close(&self) {
+        self.keep_transfers().await;
         self.0.writer.close().await;
         self.0.shared.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
@@ -109,6 +114,14 @@ impl Store {
 
     pub(super) fn watches(&self) -> &Watches {
         &self.0.shared.watches
+    }
+
+    pub(super) fn blobs(&self) -> &Blobs {
+        &self.0.shared.blobs
+    }
+
+    pub(super) fn database(&self) -> &Database {
+        &self.0.shared.database
     }
 
     /// Reads from a snapshot.

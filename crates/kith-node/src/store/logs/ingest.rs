@@ -2,7 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use kith_log::{AuthorId, Placement, SpaceId, VerifiedRun, verify_run};
+use kith_log::sync::ForkProof;
+use kith_log::{AuthorId, Checkpoint, Placement, Run, SpaceId, VerifiedRun, verify_run};
 use redb::ReadableTable;
 
 use super::log::{self, Log};
@@ -13,34 +14,38 @@ use crate::store::open::Store;
 use crate::store::spaces;
 use crate::store::writer::Tx;
 
-/// Longest proof of a fork that is kept, in bytes: two runs and their heads.
-pub(super) const MAX_FORK_PROOF: usize = 2 * kith_log::MAX_MESSAGE_LEN;
-
 impl Store {
-    /// Adds a verified run, and returns its serials once it is on disk. `None` where nothing of it
-    /// is new, or it does not join what is held: the same run may come as often as it likes.
+    /// Adds verified runs in this order, all of them or none, and returns the serials of each once
+    /// they are on disk; `None` for a run that is held already. The same run may come as often as
+    /// it likes.
     ///
     /// A run that continues an own log further than this node wrote it is proof that this store was
     /// put back from a copy: it is kept, and the next own entry begins the next incarnation.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] for a space that this node is not in; the disk's.
+    /// [`StoreError::Apart`] where a run does not join what is held; [`StoreError::NotFound`] for a
+    /// space that this node is not in; the disk's.
     pub async fn ingest(
         &self,
         space: SpaceId,
-        run: VerifiedRun,
-    ) -> Result<Option<RangeInclusive<u64>>, StoreError> {
+        runs: Vec<VerifiedRun>,
+    ) -> Result<Vec<Option<RangeInclusive<u64>>>, StoreError> {
         let record = self.space(&space)?.ok_or(StoreError::NotFound("space"))?;
-        let keys = record.keys();
-        let bytes: usize = run.entries().iter().map(|entry| entry.header.body_len as usize).sum();
-        let gists = Gist::of_run(&space, &run, &keys);
-        self.write(bytes + run.entries().len() * 256, move |tx| {
-            let record = spaces::find(tx, &space)?;
-            let log = log::find(&tx.look(LOGS)?, &space, run.author())?;
-            let Some((run, cut)) = fit(&space, log.as_ref(), &run) else { return Ok(None) };
-            retire(tx, &space, &run)?;
-            let app = record.app.as_bytes();
-            write_run(tx, &space, app, log, run, &gists[cut..]).map(Some)
+        let (keys, app) = (record.keys(), record.app);
+        let bytes = runs.iter().flat_map(VerifiedRun::entries);
+        let bytes = bytes.map(|entry| entry.header.body_len as usize + 256).sum();
+        let runs: Vec<_> =
+            runs.into_iter().map(|run| (Gist::of_run(&space, &run, &keys), run)).collect();
+        self.write(bytes, move |tx| {
+            // It may have been left meanwhile.
+            spaces::find(tx, &space)?;
+            let add = |(gists, run): &(Vec<Gist>, VerifiedRun)| {
+                let log = log::find(&tx.look(LOGS)?, &space, run.author())?;
+                let Some((run, cut)) = fit(&space, log.as_ref(), run)? else { return Ok(None) };
+                begin_next_if_own(tx, &space, &run)?;
+                write_run(tx, &space, app.as_bytes(), log, run, &gists[cut..]).map(Some)
+            };
+            runs.iter().map(add).collect()
         })
         .await
     }
@@ -48,16 +53,14 @@ impl Store {
     /// Keeps the proof that an author signed two histories; the first one stays.
     ///
     /// # Errors
-    /// [`StoreError::Limit`] for a proof longer than two runs; the disk's.
+    /// [`StoreError::NotFound`] for an unknown log; the disk's.
     pub async fn keep_fork(
         &self,
         space: SpaceId,
         author: AuthorId,
-        proof: Vec<u8>,
+        proof: &ForkProof,
     ) -> Result<(), StoreError> {
-        if proof.len() > MAX_FORK_PROOF {
-            return Err(StoreError::Limit("a fork's proof is two runs"));
-        }
+        let proof = encode_proof(proof);
         self.write(proof.len(), move |tx| {
             let Some(mut log) = log::find(&tx.look(LOGS)?, &space, &author)? else {
                 return Err(StoreError::NotFound("log"));
@@ -77,18 +80,43 @@ impl Store {
     ///
     /// # Errors
     /// The disk's.
-    pub fn fork(&self, space: &SpaceId, author: &AuthorId) -> Result<Option<Vec<u8>>, StoreError> {
+    pub fn fork(
+        &self,
+        space: &SpaceId,
+        author: &AuthorId,
+    ) -> Result<Option<ForkProof>, StoreError> {
         self.read(|snapshot| {
             let key = (*space.as_bytes(), *author.as_bytes());
             let proof = snapshot.table(FORKS)?.get_owned(key)?;
-            Ok(proof.map(|proof| proof.value().to_owned()))
+            proof.map(|proof| decode_proof(proof.value())).transpose()
         })
     }
 }
 
+/// Both checkpoints, then the run, where there is one.
+fn encode_proof(proof: &ForkProof) -> Vec<u8> {
+    let run = proof.run.as_ref().map(Run::encode).unwrap_or_default();
+    [proof.first.encode().as_slice(), &proof.second.encode(), &run].concat()
+}
+
+fn decode_proof(bytes: &[u8]) -> Result<ForkProof, StoreError> {
+    let bad = |_| StoreError::bad_row("forks");
+    let (first, rest) = bytes.split_at_checked(Checkpoint::LEN).unwrap_or_default();
+    let (second, run) = rest.split_at_checked(Checkpoint::LEN).unwrap_or_default();
+    Ok(ForkProof {
+        first: Checkpoint::decode(first).map_err(bad)?,
+        second: Checkpoint::decode(second).map_err(bad)?,
+        run: if run.is_empty() { None } else { Some(Run::decode(run).map_err(bad)?) },
+    })
+}
+
 /// The run as it fits what is held now, which may be more than what it was verified against, and
-/// how many of its entries were cut off at its front.
-fn fit(space: &SpaceId, log: Option<&Log>, run: &VerifiedRun) -> Option<(VerifiedRun, usize)> {
+/// how many of its entries were cut off at its front. `None` where all of it is held.
+fn fit(
+    space: &SpaceId,
+    log: Option<&Log>,
+    run: &VerifiedRun,
+) -> Result<Option<(VerifiedRun, usize)>, StoreError> {
     let known = log.map(|log| &log.known);
     let fits = match (run.place(), known) {
         (Placement::First, None) => true,
@@ -101,16 +129,19 @@ fn fit(space: &SpaceId, log: Option<&Log>, run: &VerifiedRun) -> Option<(Verifie
         (Placement::First, Some(_)) | (Placement::Append | Placement::Older, None) => false,
     };
     if fits {
-        return Some((run.clone(), 0));
+        return Ok(Some((run.clone(), 0)));
     }
     let start = run.start();
-    let run = verify_run(space, known, run.to_run()).ok()?;
-    let cut = usize::try_from(run.start().checked_sub(start)?).ok()?;
-    Some((run, cut))
+    if known.is_some_and(|known| known.start() <= start && run.end() <= known.size()) {
+        return Ok(None);
+    }
+    let run = verify_run(space, known, run.to_run()).map_err(|_| StoreError::Apart)?;
+    let cut = run.start().checked_sub(start).and_then(|cut| usize::try_from(cut).ok());
+    Ok(Some((run, cut.ok_or(StoreError::Apart)?)))
 }
 
 /// Ends the own author's incarnation if the run goes on where this node did not write.
-fn retire(tx: &Tx<'_>, space: &SpaceId, run: &VerifiedRun) -> Result<(), StoreError> {
+fn begin_next_if_own(tx: &Tx<'_>, space: &SpaceId, run: &VerifiedRun) -> Result<(), StoreError> {
     let own = own::find(&tx.look(OWN)?, space)?;
     if own.secret().author() != *run.author() || run.place() == Placement::Older {
         return Ok(());

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use kith_log::{AuthorId, Body, BodyKind, Head, KnownLog, Opening, Place, Segment, SpaceId};
+use kith_log::{AuthorId, Body, BodyKind, Head, KnownLog, Place, Segment, SpaceId};
 use tokio::sync::watch;
 
 use super::log::{self, Log};
@@ -128,8 +128,7 @@ impl Store {
         })
     }
 
-    /// The segment of a log that has the entry of that index, and how the author was admitted.
-    /// `None` where the entry is not held.
+    /// The segment of a log that has the entry of that index; `None` where that is not held.
     ///
     /// # Errors
     /// The disk's.
@@ -138,7 +137,7 @@ impl Store {
         space: &SpaceId,
         author: &AuthorId,
         index: u64,
-    ) -> Result<Option<(Segment, Opening)>, StoreError> {
+    ) -> Result<Option<Segment>, StoreError> {
         self.read(|snapshot| {
             let Some(log) = log::find(&snapshot.table(LOGS)?, space, author)? else {
                 return Ok(None);
@@ -146,8 +145,7 @@ impl Store {
             if index < log.known.start() || index >= log.known.size() {
                 return Ok(None);
             }
-            let segment = segment(snapshot, &log, index)?;
-            Ok(Some((segment, log.known.opening)))
+            segment(snapshot, &log, index).map(Some)
         })
     }
 }

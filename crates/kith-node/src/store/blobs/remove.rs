@@ -1,0 +1,96 @@
+//! Deleting blobs: first the row, then the files.
+
+use kith_log::SpaceId;
+use kith_overlay::storage::BlobScope;
+use redb::ReadableTable;
+
+use super::BLOBS;
+use super::table::{self, Blob};
+use crate::store::apps;
+use crate::store::error::StoreError;
+use crate::store::open::Store;
+
+impl Store {
+    /// Takes a blob out of the public scope, and deletes it unless it is in a space's. The bundle of
+    /// an installed app stays.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn delete_blob(&self, hash: &[u8; 32]) -> Result<(), StoreError> {
+        self.delete(*hash, false).await
+    }
+
+    /// Deletes a blob whose bytes on disk proved to be others'. An app whose bundle it is stays
+    /// installed, and its bundle must be fetched again.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn delete_damaged_blob(&self, hash: &[u8; 32]) -> Result<(), StoreError> {
+        self.delete(*hash, true).await
+    }
+
+    async fn delete(&self, hash: [u8; 32], damaged: bool) -> Result<(), StoreError> {
+        self.blobs().condemn(&hash);
+        let result = self
+            .write(0, move |tx| {
+                if !damaged && apps::has_bundle(tx, &hash)? {
+                    return Ok(false);
+                }
+                let blob = table::find(&tx.look(BLOBS)?, &hash)?;
+                if let Some(mut blob) = blob.filter(|_| !damaged) {
+                    leave(&mut blob, BlobScope::Public);
+                    if !blob.scopes.is_empty() {
+                        table::replace(tx, &hash, &blob)?;
+                        return Ok(false);
+                    }
+                }
+                tx.change(BLOBS)?.remove(&hash)?;
+                Ok(true)
+            })
+            .await;
+        self.blobs().bury(&hash, matches!(result, Ok(true)));
+        result.map(|_| ())
+    }
+
+    /// Takes a space's scope off all blobs, and deletes those that are in no other.
+    pub(in crate::store) async fn drop_blobs_of(&self, space: SpaceId) -> Result<(), StoreError> {
+        let scope = BlobScope::Space(space);
+        for (hash, live) in self.blobs().all_live() {
+            live.change(|blob| leave(blob, scope));
+            if live.blob().scopes.is_empty() {
+                self.delete(hash, true).await?;
+            }
+        }
+        let gone = self
+            .write(0, move |tx| {
+                let mut changed = Vec::new();
+                for row in tx.look(BLOBS)?.iter()? {
+                    let (hash, row) = row?;
+                    let mut blob = Blob::decode(row.value())?;
+                    if leave(&mut blob, scope) {
+                        changed.push((hash.value(), blob));
+                    }
+                }
+                let mut gone = Vec::new();
+                for (hash, blob) in changed {
+                    if blob.scopes.is_empty() {
+                        gone.push(hash);
+                    }
+                    table::replace(tx, &hash, &blob)?;
+                }
+                Ok(gone)
+            })
+            .await?;
+        for hash in gone {
+            self.delete(hash, true).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes a scope off; says whether it was there.
+fn leave(blob: &mut Blob, scope: BlobScope) -> bool {
+    let before = blob.scopes.len();
+    blob.scopes.retain(|held| *held != scope);
+    blob.scopes.len() < before
+}
