@@ -202,3 +202,160 @@ impl Decoder {
         BlobPart { offset, data, pairs: std::mem::take(&mut self.part.pairs) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use n0_future::future::now_or_never;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::storage::memory::MemoryStorage;
+    use crate::storage::{BlobScope, BlobState};
+
+    const SCOPE: BlobScope = BlobScope::Public;
+
+    fn content(size: usize) -> Vec<u8> {
+        (0..size).map(|i| (i % 251) as u8 ^ (i / 1000) as u8).collect()
+    }
+
+    /// Memory never makes one wait.
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        now_or_never(future).expect("memory answers at once")
+    }
+
+    fn encoded(
+        storage: &Arc<MemoryStorage>,
+        hash: [u8; 32],
+        size: u64,
+        groups: &Groups,
+    ) -> Vec<u8> {
+        let mut encoder = Encoder::new(storage.clone(), hash, size, groups);
+        let mut out = Vec::new();
+        while let Some(bytes) = now(encoder.next()).unwrap() {
+            out.extend_from_slice(&bytes);
+        }
+        out
+    }
+
+    fn write(storage: &MemoryStorage, hash: &[u8; 32], size: u64, part: BlobPart) {
+        now(storage.write_blob(SCOPE, hash, size, part)).unwrap();
+    }
+
+    /// Feeds an encoding in pieces; stores what comes out, also after an error.
+    fn receive(
+        storage: &MemoryStorage,
+        (hash, size): (&[u8; 32], u64),
+        groups: &Groups,
+        encoding: &[u8],
+        piece: usize,
+    ) -> Result<bool, NotTheBlob> {
+        let mut decoder = Decoder::new(*hash, size, groups);
+        let mut outcome = Ok(());
+        'feeding: for piece in encoding.chunks(piece) {
+            let mut bytes = piece;
+            loop {
+                match decoder.feed(&mut bytes) {
+                    Ok(Some(part)) => write(storage, hash, size, part),
+                    Ok(None) => break,
+                    Err(wrong) => {
+                        outcome = Err(wrong);
+                        break 'feeding;
+                    }
+                }
+            }
+        }
+        let complete = decoder.is_complete();
+        if let Some(part) = decoder.rest() {
+            write(storage, hash, size, part);
+        }
+        outcome.map(|()| complete)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        #[test]
+        fn a_cut_transfer_goes_on_where_it_stopped(
+            size in 0..700_000_usize,
+            piece in 1..70_000_usize,
+            cut in 0.0..1.0_f64,
+        ) {
+            let data = content(size);
+            let from = Arc::new(MemoryStorage::new());
+            let hash = from.add_blob(SCOPE, &data);
+            let (to, size) = (MemoryStorage::new(), size as u64);
+            let all = Groups::all(size);
+            let whole = encoded(&from, hash, size, &all);
+            let cut = (whole.len() as f64 * cut) as usize;
+            receive(&to, (&hash, size), &all, &whole[..cut], piece).unwrap();
+            let held = match now(to.blob_state(SCOPE, &hash)).unwrap() {
+                BlobState::Partial { held, .. } => held,
+                BlobState::Absent => Groups::none(),
+                BlobState::Complete { .. } => panic!("not finished"),
+            };
+            // Nothing is thrown away but the group that the cut went through.
+            prop_assert!(held.bytes(size) + 20_000 + tree_size(size) >= cut as u64);
+            let missing = all.without(&held);
+            if !missing.is_empty() {
+                let rest = encoded(&from, hash, size, &missing);
+                prop_assert_eq!(receive(&to, (&hash, size), &missing, &rest, piece), Ok(true));
+            }
+            now(to.finish_blob(SCOPE, &hash)).unwrap();
+            prop_assert_eq!(to.blob(&hash), Some(data));
+        }
+
+        #[test]
+        fn a_wrong_byte_is_never_stored(
+            size in 1..400_000_usize,
+            at in any::<prop::sample::Index>(),
+            piece in 1..70_000_usize,
+        ) {
+            let data = content(size);
+            let from = Arc::new(MemoryStorage::new());
+            let hash = from.add_blob(SCOPE, &data);
+            let (to, size) = (MemoryStorage::new(), size as u64);
+            let all = Groups::all(size);
+            let mut whole = encoded(&from, hash, size, &all);
+            let at = at.index(whole.len());
+            whole[at] ^= 0x10;
+            prop_assert_eq!(receive(&to, (&hash, size), &all, &whole, piece), Err(NotTheBlob));
+            if let BlobState::Partial { held, .. } = now(to.blob_state(SCOPE, &hash)).unwrap() {
+                for range in held.byte_ranges(size) {
+                    let length = (range.end - range.start) as usize;
+                    let bytes = now(to.read_blob(&hash, range.start, length)).unwrap();
+                    prop_assert_eq!(&bytes[..], &data[range.start as usize..range.end as usize]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_after_the_end_are_refused() {
+        let from = Arc::new(MemoryStorage::new());
+        let hash = from.add_blob(SCOPE, &content(50_000));
+        let all = Groups::all(50_000);
+        let mut whole = encoded(&from, hash, 50_000, &all);
+        whole.push(0);
+        let to = MemoryStorage::new();
+        assert_eq!(receive(&to, (&hash, 50_000), &all, &whole, 1 << 20), Err(NotTheBlob));
+    }
+
+    #[test]
+    fn a_changed_file_is_reported_and_not_sent() {
+        let storage = Arc::new(MemoryStorage::new());
+        let hash = storage.add_blob(SCOPE, &content(50_000));
+        storage.corrupt_blob(&hash, 20_000);
+        let mut encoder = Encoder::new(storage.clone(), hash, 50_000, &Groups::all(50_000));
+        let mut sent = 0;
+        let error = loop {
+            match now(encoder.next()) {
+                Ok(Some(bytes)) => sent += bytes.len(),
+                Ok(None) => panic!("wrong bytes were sent"),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, StorageError::Damaged));
+        assert!(sent < 20_000);
+        let state = now(storage.blob_state(SCOPE, &hash)).unwrap();
+        assert_eq!(state, BlobState::Absent);
+    }
+}

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::groups::{BadRanges, Groups, WireGroups, groups_of};
+use super::groups::{BadRanges, Groups, WireGroups};
 
 /// Largest frame on a blob's stream, in bytes. A request and a reply with all of their
 /// [`MAX_RANGES`](super::MAX_RANGES) ranges have 1.3 KiB.
@@ -89,7 +89,8 @@ impl BlobReply {
         let reply = whole(bytes)?;
         if let Self::Partly { size, held } = &reply {
             let held = Groups::from_wire(held)?;
-            if !Groups::all(*size).covers(&held) || held.count() == groups_of(*size) {
+            let all = Groups::all(*size);
+            if held.is_empty() || held == all || !all.covers(&held) {
                 return Err(BadRanges.into());
             }
         }

@@ -44,6 +44,13 @@ impl MemoryStorage {
         self.blobs().get(hash).filter(|blob| blob.complete).map(|blob| blob.data.clone())
     }
 
+    /// Changes a byte of a blob, as a failing disk does: for tests.
+    pub fn corrupt_blob(&self, hash: &[u8; 32], at: usize) {
+        if let Some(byte) = self.blobs().get_mut(hash).and_then(|blob| blob.data.get_mut(at)) {
+            *byte ^= 1;
+        }
+    }
+
     fn blobs(&self) -> MutexGuard<'_, BTreeMap<[u8; 32], Blob>> {
         self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
