@@ -59,36 +59,41 @@ impl Run {
 
     /// The bytes.
     pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.encode_into(&mut out);
+        out
+    }
+
+    pub(crate) fn encode_into(&self, out: &mut Vec<u8>) {
         let bodies: usize = self.entries.iter().map(|e| e.body.as_ref().map_or(32, Vec::len)).sum();
-        let mut out = Vec::with_capacity(bodies + 16 * self.entries.len() + 512);
+        out.reserve(bodies + 16 * self.entries.len() + 512);
         out.push(VERSION);
         out.extend(self.author().as_bytes());
-        put_varint(&mut out, self.start);
+        put_varint(out, self.start);
         out.push(u8::from(self.base.is_some()));
         if let Some(base) = &self.base {
             out.extend(base.head.range.peaks().as_flattened());
             out.extend(base.head.signature);
-            put_varint(&mut out, base.opening.len() as u64);
+            put_varint(out, base.opening.len() as u64);
             out.extend(&base.opening);
         }
-        put_varint(&mut out, self.entries.len() as u64);
+        put_varint(out, self.entries.len() as u64);
         let (mut lamport, mut time, mut epoch) = (0, 0, 0);
         for Entry { header, body } in &self.entries {
-            put_zigzag(&mut out, header.lamport.wrapping_sub(lamport) as i64);
-            put_zigzag(&mut out, header.time_ms.wrapping_sub(time) as i64);
+            put_zigzag(out, header.lamport.wrapping_sub(lamport) as i64);
+            put_zigzag(out, header.time_ms.wrapping_sub(time) as i64);
             let mut length = u64::from(header.body_len) << 2;
             length |= if body.is_none() { ABSENT } else { 0 };
             length |= if header.epoch == epoch { 0 } else { NEW_EPOCH };
-            put_varint(&mut out, length);
+            put_varint(out, length);
             if header.epoch != epoch {
-                put_varint(&mut out, u64::from(header.epoch));
+                put_varint(out, u64::from(header.epoch));
             }
             out.extend(body.as_deref().unwrap_or(&header.body_hash));
             (lamport, time, epoch) = (header.lamport, header.time_ms, header.epoch);
         }
         out.extend(self.checkpoint.root);
         out.extend(self.checkpoint.signature);
-        out
     }
 
     /// The run of these bytes. Signatures and roots are not checked: [`verify_run`] does.

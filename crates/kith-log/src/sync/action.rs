@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{AuthorId, Checkpoint, Error, Run, VerifiedRun};
+use crate::{AuthorId, Checkpoint, CompactRange, Error, Run, SpaceId, VerifiedRun};
 
 /// A connected peer: a number that the shell gives to one connection and never again to another.
 pub type PeerId = u64;
@@ -61,14 +61,17 @@ pub enum Action {
         proof: Box<ForkProof>,
     },
     /// A peer holds a signed head of our own log that we don't: the store was restored or copied.
-    /// Start the next incarnation and call [`SpaceSync::set_own`](super::SpaceSync::set_own).
-    /// Until then nothing of the own log leaves the node. Once per author.
+    /// From now on nothing of that log leaves the node. Append nothing more to it; start the next
+    /// incarnation and call [`SpaceSync::set_own`](super::SpaceSync::set_own). Then what is missing
+    /// is fetched like any other's log. At most once per author with each value of `diverged`.
     OwnLogAhead {
         /// Our author.
         author: AuthorId,
         /// What we signed and no longer hold.
         checkpoint: Checkpoint,
-        /// Whether entries of ours contradict it. Then the held log can't be continued from peers.
+        /// Whether what we hold contradicts it, since we went on writing after the restore. Then
+        /// also copy the entries that only we hold into the next incarnation, drop the log from
+        /// the store, and call [`SpaceSync::forget`](super::SpaceSync::forget).
         diverged: bool,
     },
     /// A peer has more, but a quota is reached. Once per author (or, for too many authors, once).
@@ -88,6 +91,50 @@ pub struct ForkProof {
     /// Where their sizes differ: a run that begins at a signed head or at entry 0, passes the
     /// smaller size with another root, and ends at the larger.
     pub run: Option<Run>,
+}
+
+impl ForkProof {
+    /// Checks the proof, as anyone can.
+    ///
+    /// # Errors
+    /// When it proves nothing.
+    pub fn verify(&self, space: &SpaceId) -> Result<(), Error> {
+        const NO_FORK: Error = Error::Malformed("a proof of a fork that proves none");
+        self.first.verify(space)?;
+        self.second.verify(space)?;
+        if self.first.author != self.second.author {
+            return Err(NO_FORK);
+        }
+        let (small, large) = if self.first.size < self.second.size {
+            (&self.first, &self.second)
+        } else {
+            (&self.second, &self.first)
+        };
+        let Some(run) = &self.run else {
+            let forked = small.size == large.size && small.root != large.root;
+            return if forked { Ok(()) } else { Err(NO_FORK) };
+        };
+        if run.checkpoint != *large || run.start > small.size {
+            return Err(NO_FORK);
+        }
+        let mut range = match &run.base {
+            Some(base) => {
+                base.head.checkpoint(&small.author).verify(space)?;
+                base.head.range.clone()
+            }
+            None if run.start == 0 => CompactRange::new(),
+            None => return Err(NO_FORK),
+        };
+        let mut passed = None;
+        for leaf in run.entries.iter().map(|entry| Some(entry.header.leaf_hash())).chain([None]) {
+            if range.size() == small.size {
+                passed = Some(range.root());
+            }
+            leaf.into_iter().for_each(|leaf| range.push(leaf));
+        }
+        let forked = range.root() == large.root && passed.is_some_and(|root| root != small.root);
+        if forked { Ok(()) } else { Err(NO_FORK) }
+    }
 }
 
 /// Why the machine wants to be woken.

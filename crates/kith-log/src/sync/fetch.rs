@@ -1,0 +1,451 @@
+//! Fetching: who is asked for what, and what is done with what comes.
+
+use std::ops::Bound;
+use std::time::Duration;
+
+use super::message::{At, Message};
+use super::peer::ClaimState;
+use super::space::{Fetch, FetchKind, Log};
+use super::{Action, Follow, ForkProof, Order, PeerId, SpaceSync};
+use crate::{AuthorId, Checkpoint, Error, KnownLog, Placement, Run, VerifiedRun, verify_run};
+
+/// Logs that are fetched from one peer at a time.
+const MAX_FETCHES_PER_PEER: usize = 32;
+/// Runs of one peer that are on their way or being stored. With their greatest weight: 8 MiB.
+const MAX_RUNS_PER_PEER: usize = 32;
+/// Runs of one log that are on their way or being stored. Enough to fill 4 MiB of line.
+const MAX_RUNS_PER_FETCH: usize = 16;
+/// Runs that one peer may push before the store has taken them; more are dropped, and fetched
+/// later. In small pushes of one entry, a burst.
+const MAX_PUSHED_PER_PEER: usize = 256;
+/// After how long a peer that was asked and sends nothing counts as stalled. The largest run takes
+/// as long at 9 kB/s.
+const STALLED_AFTER: Duration = Duration::from_secs(30);
+/// How long the store is left alone after it failed.
+const STORE_AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// Logs of one peer that are looked at in one go: bounds the work of a single event.
+const MAX_LOOKS: usize = 64;
+
+/// How soon a peer is asked again when something came that doesn't join: the rest may have been
+/// overtaken, or lost.
+const LOST_AFTER: Duration = Duration::from_secs(3);
+
+/// Why a run came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// It was asked for, and nothing else has come since.
+    Asked,
+    /// It was asked for before another peer sent something.
+    AskedBefore,
+    /// It wasn't asked for.
+    Pushed,
+}
+
+/// What came of looking at one log for one peer.
+enum Look {
+    /// A request went out.
+    Asked,
+    /// Another peer is answering already.
+    Busy,
+    /// There is nothing to ask this peer for.
+    Done,
+}
+
+impl SpaceSync {
+    /// Asks peers for what they have and we lack, as far as their limits allow.
+    pub(super) fn schedule(&mut self, now: Duration) {
+        let peers: Vec<_> = self.peers.keys().copied().collect();
+        for id in peers {
+            let mut looks = MAX_LOOKS;
+            while looks > 0 {
+                let Some(peer) = self.peers.get_mut(&id) else { break };
+                if peer.fetches >= MAX_FETCHES_PER_PEER || peer.runs >= MAX_RUNS_PER_PEER {
+                    break;
+                }
+                let after = peer.cursor.map_or(Bound::Unbounded, Bound::Excluded);
+                let Some(&author) = peer.wanted.range((after, Bound::Unbounded)).next() else {
+                    // The next look begins anew; one round is enough for one event.
+                    peer.cursor = None;
+                    break;
+                };
+                peer.cursor = Some(author);
+                match self.look(now, id, &author) {
+                    Look::Asked | Look::Busy => {}
+                    Look::Done => {
+                        if let Some(peer) = self.peers.get_mut(&id) {
+                            peer.wanted.remove(&author);
+                        }
+                    }
+                }
+                looks -= 1;
+            }
+        }
+    }
+
+    fn look(&mut self, now: Duration, id: PeerId, author: &AuthorId) -> Look {
+        let Some(peer) = self.peers.get(&id) else { return Look::Done };
+        let Some(claim) = peer.claims.get(author) else { return Look::Done };
+        if claim.state != ClaimState::Open || claim.not_before > now || !self.follows(author) {
+            return Look::Done;
+        }
+        let size = claim.checkpoint.size;
+        let budget = MAX_RUNS_PER_PEER.saturating_sub(peer.runs).min(MAX_RUNS_PER_FETCH);
+        let (kind, at, missing) = match self.logs.get(author) {
+            Some(log) if log.fetch.is_some() => return Look::Busy,
+            Some(log) if log.not_before > now || log.full => return Look::Done,
+            Some(log) => match what_to_fetch(log, size, self.config.order) {
+                Some(what) => what,
+                None => return Look::Done,
+            },
+            None if self.logs.len() >= self.config.quotas.authors => {
+                self.report_crowd();
+                return Look::Done;
+            }
+            None => first_fetch(size, self.config.order),
+        };
+        let credit = usize::try_from(missing).unwrap_or(usize::MAX).clamp(1, budget);
+        self.ask(now, id, *author, kind, at, credit);
+        Look::Asked
+    }
+
+    fn ask(
+        &mut self,
+        now: Duration,
+        peer: PeerId,
+        author: AuthorId,
+        kind: FetchKind,
+        at: At,
+        credit: usize,
+    ) {
+        let log = self.logs.entry(author).or_default();
+        let (expect, deadline) = (log.size(), now + STALLED_AFTER);
+        log.fetch = Some(Fetch { peer, kind, credit, expect, gap: false, deadline });
+        if let Some(peer) = self.peers.get_mut(&peer) {
+            peer.fetches += 1;
+            peer.runs += credit;
+        }
+        let runs = u8::try_from(credit).expect("the limit of runs per fetch fits");
+        self.send(peer, false, &Message::Want { author, at, runs });
+        self.touch(now, peer);
+    }
+
+    pub(super) fn follows(&self, author: &AuthorId) -> bool {
+        self.config.own != Some(*author)
+            && match &self.config.follow {
+                Follow::All => true,
+                Follow::These(authors) => authors.contains(author),
+            }
+    }
+
+    /// Ends a fetch, its peer being free for others.
+    pub(super) fn end_fetch(&mut self, author: &AuthorId) {
+        let Some(fetch) = self.logs.get_mut(author).and_then(|log| log.fetch.take()) else {
+            return;
+        };
+        if let Some(peer) = self.peers.get_mut(&fetch.peer) {
+            peer.fetches -= 1;
+            peer.runs = peer.runs.saturating_sub(fetch.credit);
+        }
+    }
+
+    /// Looks at a log anew with all peers that claim to have it.
+    pub(super) fn want_again(&mut self, author: &AuthorId) {
+        for peer in self.peers.values_mut() {
+            if peer.claims.contains_key(author) {
+                peer.wanted.insert(*author);
+            }
+        }
+    }
+
+    /// Drops what is known of logs that nobody claims and we don't hold.
+    pub(super) fn forget_strangers<'a>(&mut self, authors: impl Iterator<Item = &'a AuthorId>) {
+        for author in authors {
+            let empty =
+                |log: &Log| log.known().is_none() && log.fetch.is_none() && log.suspect.is_none();
+            if self.logs.get(author).is_some_and(empty) {
+                self.logs.remove(author);
+            }
+        }
+    }
+
+    pub(super) fn on_nothing(&mut self, id: PeerId, author: &AuthorId) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.mark(author, ClaimState::Declined);
+        }
+        let log = self.logs.get(author);
+        if log.and_then(|log| log.fetch.as_ref()).is_some_and(|fetch| fetch.peer == id) {
+            self.end_fetch(author);
+            self.want_again(author);
+            self.forget_strangers([author].into_iter());
+        }
+    }
+
+    /// Takes a run that came, asked for or pushed.
+    ///
+    /// # Errors
+    /// When the peer broke the protocol.
+    pub(super) fn on_run(
+        &mut self,
+        now: Duration,
+        id: PeerId,
+        run: Run,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
+        let (author, checkpoint) = (*run.author(), run.checkpoint);
+        if !self.follows(&author) || self.has_no_room(id, &author) {
+            return self.claim(id, &checkpoint);
+        }
+        let origin = self.take_credit(now, id, &run);
+        let log = self.logs.get(&author);
+        match verify_run(&self.config.space, log.and_then(Log::known), run) {
+            Ok(run) => self.accept(now, id, run, origin),
+            Err(error) => {
+                if origin != Origin::Pushed {
+                    self.give_back_run(id);
+                }
+                self.reject(id, checkpoint, origin, error, bytes)?;
+            }
+        }
+        self.grant(&author);
+        Ok(())
+    }
+
+    /// Whether a run of this author is more than we can take now.
+    fn has_no_room(&mut self, id: PeerId, author: &AuthorId) -> bool {
+        if !self.logs.contains_key(author) && self.logs.len() >= self.config.quotas.authors {
+            self.report_crowd();
+            return true;
+        }
+        self.peers.get(&id).is_none_or(|p| p.runs >= MAX_RUNS_PER_PEER + MAX_PUSHED_PER_PEER)
+    }
+
+    /// Tells whether a run was asked for, and counts it if so.
+    fn take_credit(&mut self, now: Duration, id: PeerId, run: &Run) -> Origin {
+        let Some(log) = self.logs.get_mut(run.author()) else { return Origin::Pushed };
+        let (start, size) = (log.known().map_or(0, KnownLog::start), log.size());
+        let Some(fetch) = log.fetch.as_mut().filter(|f| f.peer == id && f.credit > 0) else {
+            return Origin::Pushed;
+        };
+        let joins = match fetch.kind {
+            FetchKind::Forward => run.start <= size,
+            FetchKind::Newest => run.start == 0 || run.base.is_some(),
+            FetchKind::Older => run.start < start,
+        };
+        if !joins {
+            // A push that has overtaken what was asked for; or something before it was lost, and
+            // then nothing that joins will come.
+            fetch.gap = true;
+            fetch.deadline = fetch.deadline.min(now + LOST_AFTER);
+            return Origin::Pushed;
+        }
+        fetch.credit -= 1;
+        fetch.deadline = now + STALLED_AFTER;
+        if fetch.expect == size { Origin::Asked } else { Origin::AskedBefore }
+    }
+
+    fn give_back_run(&mut self, id: PeerId) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.runs = peer.runs.saturating_sub(1);
+        }
+    }
+
+    /// Does what is left to do with a run that can't be taken.
+    fn reject(
+        &mut self,
+        id: PeerId,
+        checkpoint: Checkpoint,
+        origin: Origin,
+        error: Error,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
+        let author = checkpoint.author;
+        let suspect = self.logs.get(&author).is_some_and(|log| log.suspect.is_some());
+        match error {
+            Error::Gap { .. } => {
+                self.claim(id, &checkpoint)?;
+                self.brought_nothing(id, &author, origin);
+            }
+            Error::Fork => {
+                self.end_fetch(&author);
+                let known = self.logs.get(&author).and_then(|log| log.known());
+                let first = known.expect("a fork of a known log").head.checkpoint(&author);
+                let proof = ForkProof { first, second: checkpoint, run: Run::decode(bytes).ok() };
+                self.forked(id, author, proof);
+            }
+            Error::WrongRoot if suspect => {
+                self.end_fetch(&author);
+                if let Some(peer) = self.peers.get_mut(&id) {
+                    peer.mark(&author, ClaimState::Conflict);
+                }
+                self.own_ahead(checkpoint, true);
+            }
+            // A push that doesn't fit may come from another branch of the log, which the answer to
+            // a request will show. So may an answer, when another peer's push came in between.
+            Error::WrongRoot if origin != Origin::Asked => {
+                self.end_fetch(&author);
+                self.claim(id, &checkpoint)?;
+                self.want_again(&author);
+            }
+            error => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// A run that was asked for held nothing new, or nothing that joins.
+    fn brought_nothing(&mut self, id: PeerId, author: &AuthorId, origin: Origin) {
+        let Some(log) = self.logs.get_mut(author) else { return };
+        let size = log.size();
+        let Some(fetch) = log.fetch.as_ref().filter(|fetch| fetch.peer == id) else { return };
+        if origin == Origin::Pushed {
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        if fetch.kind != FetchKind::Forward {
+            peer.mark(author, ClaimState::Declined);
+        } else if peer.size(author) > size {
+            return;
+        }
+        self.end_fetch(author);
+        self.want_again(author);
+    }
+
+    fn accept(&mut self, now: Duration, id: PeerId, run: VerifiedRun, origin: Origin) {
+        let author = *run.author();
+        let quotas = self.config.quotas;
+        let ticket = self.ticket();
+        let log = self.logs.entry(author).or_default();
+        let known = KnownLog::after(log.known(), &run);
+        let entries = known.size() - known.start();
+        if entries > quotas.entries_per_author || known.weight > quotas.weight_per_author {
+            if origin != Origin::Pushed {
+                self.give_back_run(id);
+            }
+            self.reached_quota(&author);
+            return;
+        }
+        let (size, older) = (known.size(), run.place() == Placement::Older);
+        log.want_older &= !older;
+        log.storing.push_back((ticket, known));
+        self.stores.insert(ticket, (author, id));
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.runs += usize::from(origin == Origin::Pushed);
+            if !older {
+                peer.sent(run.head().checkpoint(&author));
+            }
+        }
+        let done = self.peers.get(&id).is_none_or(|peer| peer.size(&author) <= size);
+        if let Some(fetch) = log.fetch.as_mut() {
+            fetch.expect = size;
+            fetch.gap = false;
+            let ours = fetch.peer == id;
+            if ours && (done || fetch.kind != FetchKind::Forward) {
+                self.end_fetch(&author);
+                self.want_again(&author);
+            }
+        }
+        self.actions.push_back(Action::Store { ticket, run: Box::new(run), from: id });
+        self.touch(now, id);
+    }
+
+    fn reached_quota(&mut self, author: &AuthorId) {
+        self.end_fetch(author);
+        if let Some(log) = self.logs.get_mut(author)
+            && !std::mem::replace(&mut log.full, true)
+        {
+            self.actions.push_back(Action::QuotaReached { author: Some(*author) });
+        }
+    }
+
+    /// Allows the peer that a log is fetched from more runs, once others have been stored.
+    pub(super) fn grant(&mut self, author: &AuthorId) {
+        let Some(log) = self.logs.get_mut(author) else { return };
+        let under_way = log.storing.len();
+        let Some(fetch) = log.fetch.as_mut() else { return };
+        let Some(peer) = self.peers.get_mut(&fetch.peer) else { return };
+        if fetch.kind != FetchKind::Forward || fetch.credit + under_way > MAX_RUNS_PER_FETCH / 2 {
+            return;
+        }
+        let runs = (MAX_RUNS_PER_FETCH - fetch.credit - under_way)
+            .min(MAX_RUNS_PER_PEER.saturating_sub(peer.runs));
+        if runs > 0 {
+            fetch.credit += runs;
+            peer.runs += runs;
+            let (id, author) = (fetch.peer, *author);
+            let runs = u8::try_from(runs).expect("the limit of runs per fetch fits");
+            self.send(id, false, &Message::More { author, runs });
+        } else if fetch.credit + under_way == 0 {
+            // Other logs have used up what this peer may send: wait for its next turn.
+            self.end_fetch(author);
+            self.want_again(author);
+        }
+    }
+
+    /// Turns from peers that were asked and don't deliver to others.
+    pub(super) fn expire_fetches(&mut self, now: Duration) {
+        let stalled = self.logs.iter().filter_map(|(author, log)| {
+            let fetch = log.fetch.as_ref().filter(|f| f.credit > 0 && f.deadline <= now)?;
+            Some((*author, fetch.peer, fetch.gap))
+        });
+        let stalled: Vec<_> = stalled.collect();
+        for (author, id, gap) in stalled {
+            self.end_fetch(&author);
+            // A peer that does send, only not what comes next, is asked again at once.
+            let again = if gap { now } else { now + STALLED_AFTER };
+            if let Some(claim) = self.peers.get_mut(&id).and_then(|p| p.claims.get_mut(&author)) {
+                claim.not_before = again;
+            }
+            self.retries.insert((again, author, Some(id)));
+            self.want_again(&author);
+        }
+    }
+
+    pub(super) fn retry(&mut self, now: Duration) {
+        while let Some(&retry) = self.retries.first().filter(|(at, ..)| *at <= now) {
+            self.retries.remove(&retry);
+            match retry {
+                (_, author, None) => self.want_again(&author),
+                (_, author, Some(id)) => {
+                    if let Some(peer) = self.peers.get_mut(&id) {
+                        peer.wanted.insert(author);
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn give_up_storing(&mut self, now: Duration, author: &AuthorId) {
+        self.end_fetch(author);
+        let again = now + STORE_AGAIN_AFTER;
+        let Some(log) = self.logs.get_mut(author) else { return };
+        log.not_before = again;
+        for (ticket, _) in log.storing.drain(..) {
+            let from = self.stores.remove(&ticket).map(|(_, peer)| peer);
+            if let Some(peer) = from.and_then(|id| self.peers.get_mut(&id)) {
+                peer.runs = peer.runs.saturating_sub(1);
+            }
+        }
+        self.retries.insert((again, *author, None));
+    }
+}
+
+/// What to ask a peer for that claims `size` entries of a log; also how many those may be.
+fn what_to_fetch(log: &Log, size: u64, order: Order) -> Option<(FetchKind, At, u64)> {
+    let Some(known) = log.known() else { return Some(first_fetch(size, order)) };
+    if log.want_older && size >= known.start() {
+        return Some((FetchKind::Older, At::Before { index: known.start() }, 1));
+    }
+    if size <= known.size() {
+        return None;
+    }
+    // What may contradict our own log isn't shown before we know.
+    let have = log.suspect.is_none().then(|| (known.head.range.root(), known.head.signature));
+    let at = At::From { index: known.size(), have };
+    Some((FetchKind::Forward, at, size - known.size()))
+}
+
+fn first_fetch(size: u64, order: Order) -> (FetchKind, At, u64) {
+    match order {
+        Order::OldestFirst => (FetchKind::Forward, At::From { index: 0, have: None }, size),
+        Order::NewestFirst => (FetchKind::Newest, At::Newest, 1),
+    }
+}

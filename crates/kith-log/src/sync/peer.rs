@@ -1,0 +1,98 @@
+//! What the machine knows of one connected peer.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use super::message::At;
+use crate::{AuthorId, Checkpoint};
+
+/// What a peer said, or we know, that it holds of one log.
+#[derive(Clone, Debug)]
+pub(super) struct Claim {
+    /// The head. Its signature was not checked, unless we sent it ourselves.
+    pub(super) checkpoint: Checkpoint,
+    pub(super) state: ClaimState,
+    /// Not asked before this time, since it stalled.
+    pub(super) not_before: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ClaimState {
+    /// The peer may be asked.
+    Open,
+    /// The peer said that it can't send this: ask again when it announces the log anew.
+    Declined,
+    /// The peer is on another branch of a forked log: neither asked nor told.
+    Conflict,
+}
+
+/// Something that a peer asked for, or that it gets without asking.
+#[derive(Clone, Debug)]
+pub(super) struct Serve {
+    pub(super) author: AuthorId,
+    pub(super) at: At,
+    /// How many runs may still be sent.
+    pub(super) runs: u32,
+    /// Our own log, sent to a peer that just came and is behind.
+    pub(super) unasked: bool,
+    /// Whether a run went out already: then all go in bulk, to stay in order.
+    pub(super) started: bool,
+    /// The load that is under way.
+    pub(super) loading: Option<super::Ticket>,
+}
+
+/// A connected peer.
+#[derive(Debug, Default)]
+pub(super) struct Peer {
+    pub(super) claims: BTreeMap<AuthorId, Claim>,
+    /// Logs of which the peer claims more than we have, perhaps.
+    pub(super) wanted: BTreeSet<AuthorId>,
+    /// Where the last look through `wanted` ended.
+    pub(super) cursor: Option<AuthorId>,
+    /// The authors of a list that hasn't ended.
+    pub(super) listing: BTreeSet<AuthorId>,
+    /// Whether the peer's whole list has been heard: only then it gets our own log's head, so
+    /// that a restored node finds out before it shows anyone a fork.
+    pub(super) heard: bool,
+    /// Whether we sent a digest, to which a list is the answer.
+    pub(super) comparing: bool,
+    /// When to compare next.
+    pub(super) compare_at: Duration,
+    pub(super) compared: Duration,
+    pub(super) serves: VecDeque<Serve>,
+    /// Whether the store is loading something for this peer: one thing at a time.
+    pub(super) loading: bool,
+    /// Bulk messages that the transport hasn't taken yet.
+    pub(super) bulk_unsent: usize,
+    /// Logs being fetched from this peer.
+    pub(super) fetches: usize,
+    /// Runs that the peer may still send, or that came from it and aren't stored yet.
+    pub(super) runs: usize,
+}
+
+impl Peer {
+    /// How far the peer is in a log.
+    pub(super) fn size(&self, author: &AuthorId) -> u64 {
+        self.claims.get(author).map_or(0, |claim| claim.checkpoint.size)
+    }
+
+    pub(super) fn conflicts(&self, author: &AuthorId) -> bool {
+        self.claims.get(author).is_some_and(|claim| claim.state == ClaimState::Conflict)
+    }
+
+    /// Notes what the peer has since we sent it.
+    pub(super) fn sent(&mut self, checkpoint: Checkpoint) {
+        let (state, not_before) = (ClaimState::Open, Duration::ZERO);
+        let claim = Claim { checkpoint, state, not_before };
+        let entry = self.claims.entry(checkpoint.author).or_insert_with(|| claim.clone());
+        if entry.checkpoint.size < checkpoint.size {
+            entry.checkpoint = checkpoint;
+        }
+    }
+
+    pub(super) fn mark(&mut self, author: &AuthorId, state: ClaimState) {
+        if let Some(claim) = self.claims.get_mut(author) {
+            claim.state = state;
+        }
+    }
+}
