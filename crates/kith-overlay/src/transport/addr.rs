@@ -199,7 +199,7 @@ mod tests {
                 Err(NotAPeerAddr::Address(_))
             ));
         }
-        let many = vec!["1.2.3.4:5"; MAX_ADDRESSES + 1].join(",");
+        let many = ["1.2.3.4:5"; MAX_ADDRESSES + 1].join(",");
         // The limit is on what is kept, and these are all the same: they are still too many to type.
         assert_eq!(format!("{id}@{many}").parse::<PeerAddr>(), Err(NotAPeerAddr::TooMany));
     }

@@ -177,12 +177,25 @@ impl Ended {
         }
     }
 
+    /// The code to close with.
+    pub(crate) fn code(&self) -> CloseCode {
+        match self {
+            Self::Here(close) => close.code,
+            Self::There(code) => *code,
+            Self::Unknown(_) | Self::Lost(_) => CloseCode::Shutdown,
+        }
+    }
+
+    /// The peer said that it ends the connection, with this number.
+    pub(crate) fn by_peer(number: u64) -> Self {
+        CloseCode::from_number(number).map_or(Self::Unknown(number), Self::There)
+    }
+
     /// What iroh says of a connection that this node did not close itself.
     pub(crate) fn from_transport(error: &ConnectionError) -> Self {
         match error {
             ConnectionError::ApplicationClosed(close) => {
-                let number = close.error_code.into_inner();
-                CloseCode::from_number(number).map_or(Self::Unknown(number), Self::There)
+                Self::by_peer(close.error_code.into_inner())
             }
             ConnectionError::LocallyClosed => {
                 Self::Here(Close::new(CloseCode::Shutdown, "the endpoint is closed"))

@@ -27,6 +27,8 @@ pub const MAX_CONNECTIONS: usize = 256;
 pub const MAX_HANDSHAKES_PER_PREFIX: usize = 16;
 /// Incoming handshakes under way from this machine: tests and `kith demo` start many nodes at once.
 pub const MAX_HANDSHAKES_LOOPBACK: usize = 64;
+/// Incoming handshakes under way, above which an address must answer before it takes a place.
+pub const MAX_UNVALIDATED_HANDSHAKES: usize = 32;
 /// From connecting to a Hello of the peer.
 pub const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 /// From a stream's opening to the end of its header.
@@ -52,6 +54,10 @@ pub const INTRODUCE_BURST: u32 = 16;
 pub const INTRODUCE_PER_MINUTE: u32 = 30;
 /// Peers named by one Peers message.
 pub const MAX_PEERS_PER_MESSAGE: usize = 32;
+/// Peers told, and peers believed, on one connection over all spaces.
+pub const MAX_TOLD: usize = 1_024;
+/// Common peers that are asked for one introduction.
+pub const MAX_INTRODUCERS: usize = 2;
 /// Addresses of one peer: kept, dialled and told.
 pub const MAX_ADDRESSES: usize = 8;
 
@@ -68,8 +74,8 @@ pub const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a stream or frame for a space that was not entered waits: the tag may be behind it.
 /// The same for spaces that exist and that do not, so that it tells nothing.
 pub const ENTER_WAIT: Duration = Duration::from_secs(2);
-/// Spaces entered on one connection.
-pub const MAX_ENTERED: usize = 1_024;
+/// Spaces of one connection that are not waited for a second time.
+pub const MAX_STRANGE_SPACES: usize = 256;
 
 /// Bulk streams that a peer may have open on one connection.
 pub const MAX_BULK_STREAMS: usize = 32;
@@ -103,6 +109,8 @@ pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 /// The longest wait after a failed dial, before jitter.
 pub const BACKOFF_LAST: Duration = Duration::from_secs(300);
+/// A connection that lasted so long was a success: the next wait is the first one again.
+pub const STABLE: Duration = Duration::from_secs(10);
 /// Apps whose bytes are counted apart. Bytes of further ones are counted with the control stream's.
 pub const MAX_COUNTED_APPS: usize = 256;
 /// Address prefixes (IPv4 /16, IPv6 /32) that must see this node at the same address before the

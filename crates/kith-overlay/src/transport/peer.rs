@@ -1,6 +1,6 @@
 //! One connected peer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::control::{Control, RunId};
 use super::entering::Entering;
 use super::lane::{self, Lane};
-use super::limits::{MAX_FRAME, MAX_LANES};
+use super::limits::{MAX_FRAME, MAX_LANES, MAX_STRANGE_SPACES, MAX_TOLD};
 use super::outbox::Outbox;
 use super::refused::Refused;
 use super::stream::StreamError;
@@ -31,9 +31,26 @@ pub(crate) enum Phase {
     /// Everything works.
     Open,
     /// Nothing new is sent; what is under way arrives.
-    Draining(Close),
+    Draining(Ended),
     /// Over.
     Ended(Ended),
+}
+
+/// Which spaces the handler gets frames and streams of.
+#[derive(Debug, Default)]
+struct Admission {
+    admitted: BTreeSet<SpaceRef>,
+    /// Spaces that nobody need wait for: left, or waited for in vain.
+    strange: BTreeSet<SpaceId>,
+}
+
+impl Admission {
+    fn note_strange(&mut self, space: SpaceId) {
+        if self.strange.len() >= MAX_STRANGE_SPACES {
+            self.strange.pop_first();
+        }
+        self.strange.insert(space);
+    }
 }
 
 /// One connection to one peer, after both said Hello.
@@ -48,8 +65,12 @@ pub struct Peer {
     conn: Connection,
     phase: watch::Sender<Phase>,
     entering: Mutex<Entering>,
-    /// Rises with each space that is entered or left.
-    entered: watch::Sender<u64>,
+    /// The spaces whose frames and streams the handler gets: it knows that they are entered.
+    admission: watch::Sender<Admission>,
+    /// Which peers of which space this one was told.
+    told: Mutex<BTreeSet<(SpaceId, EndpointId)>>,
+    /// Which peers of which space this one told.
+    believed: Mutex<BTreeSet<(SpaceId, EndpointId)>>,
     outbox: Outbox,
     lanes: Mutex<BTreeMap<AppId, Arc<Lane>>>,
     lanes_running: watch::Sender<usize>,
@@ -84,7 +105,9 @@ impl Peer {
             conn: new.conn,
             phase: watch::Sender::new(Phase::Open),
             entering: Mutex::new(Entering::new(new.me, id, new.exporter)),
-            entered: watch::Sender::new(0),
+            admission: watch::Sender::default(),
+            told: Mutex::default(),
+            believed: Mutex::default(),
             outbox: Outbox::default(),
             lanes: Mutex::default(),
             lanes_running: watch::Sender::new(0),
@@ -192,14 +215,14 @@ impl Peer {
         if let Some(at) = left {
             self.outbox.left(at);
             self.send_control(Control::Leave { space: *space.as_bytes() });
-            self.entered.send_modify(|n| *n += 1);
         }
     }
 
     /// Ends the connection at once. What is under way may be lost.
     pub fn close(&self, close: Close) {
+        // In this order: who sees the connection end finds the reason.
+        self.set_ended(Ended::Here(close.clone()));
         self.conn.close(close.code.into(), close.reason.as_bytes());
-        self.set_ended(Ended::Here(close));
     }
 
     /// How the connection ended; none while it lasts.
@@ -256,8 +279,58 @@ impl Peer {
         self.phase.subscribe()
     }
 
-    pub(crate) fn entered(&self) -> watch::Receiver<u64> {
-        self.entered.subscribe()
+    /// From now on the handler gets frames and streams of this space.
+    pub(crate) fn admit(&self, at: SpaceRef) {
+        self.admission.send_modify(|admission| {
+            admission.strange.remove(&at.space);
+            admission.admitted.insert(at);
+        });
+    }
+
+    /// No longer.
+    pub(crate) fn dismiss(&self, at: &SpaceRef) {
+        self.admission.send_modify(|admission| {
+            admission.admitted.remove(at);
+            admission.note_strange(at.space);
+        });
+    }
+
+    /// Whether a space is entered, after waiting for it the first time that it is asked for: its
+    /// tag may be on the way. Waits as long for spaces that do not exist.
+    pub(crate) async fn admits(&self, at: SpaceRef, wait: Duration) -> bool {
+        let mut admission = self.admission.subscribe();
+        let known = |admission: &Admission| {
+            admission.admitted.contains(&at) || admission.strange.contains(&at.space)
+        };
+        let decided = n0_future::time::timeout(wait, admission.wait_for(known)).await;
+        if let Ok(Ok(admission)) = decided {
+            return admission.admitted.contains(&at);
+        }
+        self.admission.send_if_modified(|admission| {
+            admission.note_strange(at.space);
+            false
+        });
+        false
+    }
+
+    pub(crate) fn is_admitted(&self, at: &SpaceRef) -> bool {
+        self.admission.borrow().admitted.contains(at)
+    }
+
+    /// Notes what the peer is told of a space's peers; false where it was told before, or too much.
+    pub(crate) fn tell_once(&self, space: SpaceId, id: EndpointId) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.len() < MAX_TOLD && told.insert((space, id))
+    }
+
+    /// Notes what the peer told of a space's peers; false where it did before, or told too much.
+    pub(crate) fn believe_once(&self, space: SpaceId, id: EndpointId) -> bool {
+        let mut believed = self.believed.lock().unwrap_or_else(PoisonError::into_inner);
+        if believed.len() >= MAX_TOLD {
+            self.refused("peers_told");
+            return false;
+        }
+        believed.insert((space, id))
     }
 
     pub(crate) fn entering(&self) -> MutexGuard<'_, Entering> {
@@ -268,11 +341,6 @@ impl Peer {
         Meter::new(&self.counts, &self.node_counts, app)
     }
 
-    /// Wakes those who wait for a space.
-    pub(crate) fn wake_entered(&self) {
-        self.entered.send_modify(|n| *n += 1);
-    }
-
     /// Queues a control message; one too many is dropped and counted.
     pub(crate) fn send_control(&self, message: Control) {
         if !self.outbox.push(message) {
@@ -281,11 +349,11 @@ impl Peer {
     }
 
     /// Sends nothing new; the session hands over what is under way, then closes.
-    pub(crate) fn drain(&self, close: Close) {
+    pub(crate) fn drain(&self, ended: Ended) {
         self.phase.send_if_modified(|phase| {
             let open = *phase == Phase::Open;
             if open {
-                *phase = Phase::Draining(close);
+                *phase = Phase::Draining(ended);
             }
             open
         });

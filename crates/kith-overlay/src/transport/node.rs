@@ -1,0 +1,237 @@
+//! What all tasks of one node's connections share.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use iroh::{Endpoint, EndpointId};
+use n0_future::time::Instant;
+use tokio::sync::{Notify, watch};
+
+use super::control::RunId;
+use super::gate::Gate;
+use super::peer::{NewPeer, Peer};
+use super::quorum::Quorum;
+use super::table::{Slot, Table, Verdict};
+use super::traffic::Counts;
+use super::{Close, CloseCode, Config, Ended, Handler, Refused, Scope, Way, scope};
+
+/// The state. Its locks are held for no await, and one at a time.
+pub(crate) struct Node {
+    pub(crate) config: Config,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) handler: Arc<dyn Handler>,
+    pub(crate) run_id: RunId,
+    pub(crate) gate: Gate,
+    pub(crate) counts: Arc<Counts>,
+    pub(crate) refused: Arc<Refused>,
+    pub(crate) observed: Mutex<Quorum>,
+    table: Mutex<Table>,
+    /// All connections after Hello, draining ones included.
+    live: Mutex<BTreeMap<u64, Arc<Peer>>>,
+    numbers: AtomicU64,
+    changed: watch::Sender<u64>,
+    live_count: watch::Sender<usize>,
+    /// Wakes the dialler.
+    pub(crate) kick: Notify,
+    pub(crate) closing: watch::Sender<bool>,
+}
+
+/// A new connection's part, after [`Node::install`].
+pub(crate) struct Installed {
+    pub(crate) peer: Arc<Peer>,
+    /// False where the connection lost to another one, and only drains.
+    pub(crate) serves: bool,
+}
+
+impl Node {
+    pub(crate) fn new(
+        config: Config,
+        endpoint: Endpoint,
+        handler: Arc<dyn Handler>,
+        run_id: RunId,
+        gate: Gate,
+        refused: Arc<Refused>,
+    ) -> Self {
+        let reach = if config.offline { Scope::Local } else { Scope::Global };
+        let table = Table::new(endpoint.id(), reach);
+        Self {
+            config,
+            endpoint,
+            handler,
+            run_id,
+            gate,
+            counts: Arc::default(),
+            refused,
+            observed: Mutex::default(),
+            table: Mutex::new(table),
+            live: Mutex::default(),
+            numbers: AtomicU64::new(0),
+            changed: watch::Sender::new(0),
+            live_count: watch::Sender::new(0),
+            kick: Notify::new(),
+            closing: watch::Sender::new(false),
+        }
+    }
+
+    pub(crate) fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the table, then wakes the dialler and those who watch.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Table) -> T) -> T {
+        let result = change(&mut self.table());
+        self.kick.notify_one();
+        self.tell_change();
+        result
+    }
+
+    pub(crate) fn tell_change(&self) {
+        self.changed.send_modify(|n| *n += 1);
+    }
+
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    pub(crate) fn live_count(&self) -> watch::Receiver<usize> {
+        self.live_count.subscribe()
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        *self.closing.borrow()
+    }
+
+    /// All connections after Hello, draining ones included.
+    pub(crate) fn all_live(&self) -> Vec<Arc<Peer>> {
+        self.live().values().cloned().collect()
+    }
+
+    pub(crate) fn live_by_number(&self, number: u64) -> Option<Arc<Peer>> {
+        self.live().get(&number).cloned()
+    }
+
+    /// The connection of a peer.
+    pub(crate) fn connected(&self, id: &EndpointId) -> Option<Arc<Peer>> {
+        let number = self.table().connection(id)?;
+        self.live_by_number(number)
+    }
+
+    /// Gives a connection its place after Hello; what it replaces is closed or drains.
+    ///
+    /// # Errors
+    /// With what to close it.
+    pub(crate) fn install(&self, new: NewConnection) -> Result<Installed, Close> {
+        let conn = new.conn;
+        let peer = Arc::new(Peer::new(NewPeer {
+            me: self.endpoint.id(),
+            run_id: new.run_id,
+            number: self.numbers.fetch_add(1, Ordering::Relaxed),
+            conn,
+            exporter: new.exporter,
+            counts: new.counts,
+            node_counts: self.counts.clone(),
+            refused: self.refused.clone(),
+        }));
+        let slot = Slot {
+            number: peer.number(),
+            run_id: new.run_id,
+            dialled: peer.dialled(),
+            since: Instant::now(),
+        };
+        if self.is_closing() {
+            return Err(Close::new(CloseCode::Shutdown, "the node stops"));
+        }
+        self.live().insert(peer.number(), peer.clone());
+        self.live_count.send_modify(|n| *n += 1);
+        let address = peer.address();
+        let verdict = self.change(|table| table.connected(peer.id(), slot, address));
+        let serves = match verdict {
+            Verdict::First => true,
+            Verdict::Replaces(old) => {
+                if let Some(old) = self.live_by_number(old) {
+                    old.close(Close::new(CloseCode::Replaced, "the peer connected anew"));
+                }
+                true
+            }
+            Verdict::Wins(old) => {
+                if let Some(old) = self.live_by_number(old) {
+                    old.drain(Ended::Here(duplicate()));
+                }
+                true
+            }
+            Verdict::Loses => {
+                peer.drain(Ended::Here(duplicate()));
+                false
+            }
+            Verdict::Blocked => {
+                self.remove(&peer);
+                return Err(Close::new(CloseCode::Blocked, "blocked"));
+            }
+        };
+        Ok(Installed { peer, serves })
+    }
+
+    /// The connection is over.
+    pub(crate) fn uninstall(&self, peer: &Peer, ended: &Ended) {
+        self.remove(peer);
+        let jitter = jitter();
+        self.change(|table| {
+            table.disconnected(Instant::now(), &peer.id(), peer.number(), ended, jitter)
+        });
+    }
+
+    /// The scope of the path to a peer: what is told to it must reach as far.
+    pub(crate) fn scope_of(&self, peer: &Peer) -> Scope {
+        peer.address().as_ref().and_then(scope).unwrap_or(Scope::Global)
+    }
+
+    /// Where this node can be reached, as far as it knows.
+    pub(crate) fn own_addresses(&self) -> Vec<SocketAddr> {
+        self.endpoint.addr().ip_addrs().copied().filter(|addr| scope(addr).is_some()).collect()
+    }
+
+    /// Blocks a peer, or takes it back.
+    pub(crate) fn block(&self, id: EndpointId, blocked: bool) {
+        self.gate.block(id, blocked);
+        let number = self.change(|table| table.block(Instant::now(), id, blocked));
+        if let Some(peer) = number.and_then(|number| self.live_by_number(number)) {
+            peer.close(Close::new(CloseCode::Blocked, "blocked"));
+        }
+    }
+
+    pub(crate) fn note_way(&self, peer: &super::PeerAddr, way: Way, reason: Option<super::Reason>) {
+        let noted = self.change(|table| table.add(Instant::now(), peer, way, reason));
+        if !noted && peer.id != self.endpoint.id() {
+            self.refused.count("known_peers");
+        }
+    }
+
+    fn remove(&self, peer: &Peer) {
+        if self.live().remove(&peer.number()).is_some() {
+            self.live_count.send_modify(|n| *n -= 1);
+        }
+    }
+
+    fn live(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Peer>>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What [`Node::install`] needs to know.
+pub(crate) struct NewConnection {
+    pub(crate) conn: iroh::endpoint::Connection,
+    pub(crate) run_id: RunId,
+    pub(crate) exporter: [u8; 32],
+    pub(crate) counts: Arc<Counts>,
+}
+
+fn duplicate() -> Close {
+    Close::new(CloseCode::Duplicate, "both dialled at once")
+}
+
+/// Uniform over all `u64`. Without randomness from the system: the longest wait, which is safe.
+pub(crate) fn jitter() -> u64 {
+    getrandom::u64().unwrap_or(u64::MAX)
+}

@@ -1,0 +1,506 @@
+//! Known peers: who is wanted, who is connected, whom to dial when. Pure: time and jitter come in.
+//!
+//! One method changes it at a time; after each change ask [`Table::poll_timeout`] when to call
+//! [`Table::poll_dials`] again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use iroh::EndpointId;
+use kith_log::SpaceId;
+use n0_future::time::{Duration, Instant};
+
+use super::control::RunId;
+use super::limits::{
+    BACKOFF_FIRST, BACKOFF_LAST, MAX_ADDRESSES, MAX_DIALS, MAX_KNOWN_PEERS, MAX_WANTED_PER_SPACE,
+    STABLE,
+};
+use super::traffic::Counts;
+use super::{CloseCode, Ended, PeerAddr, PeerState, Reason, Scope, Way, scope};
+
+/// A connection that said Hello.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Slot {
+    /// The peer's number in this process.
+    pub(crate) number: u64,
+    pub(crate) run_id: RunId,
+    /// Whether this node dialled.
+    pub(crate) dialled: bool,
+    pub(crate) since: Instant,
+}
+
+/// What becomes of a new connection, and of the one before it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is the connection now.
+    First,
+    /// It takes the place of this one, which is dead or of an earlier run.
+    Replaces(u64),
+    /// Both dialled at once, and the new one wins: the old one drains.
+    Wins(u64),
+    /// Both dialled at once, and the old one wins: the new one drains.
+    Loses,
+    /// The peer is blocked.
+    Blocked,
+}
+
+#[derive(Debug)]
+struct Address {
+    addr: SocketAddr,
+    worked: bool,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Link {
+    #[default]
+    Idle,
+    Dialling,
+    Connected(Slot),
+}
+
+/// One known peer.
+#[derive(Debug)]
+pub(crate) struct Known {
+    addresses: Vec<Address>,
+    ways: BTreeSet<Way>,
+    reasons: BTreeSet<Reason>,
+    spaces: BTreeSet<SpaceId>,
+    blocked: bool,
+    link: Link,
+    failures: u32,
+    next_try: Option<Instant>,
+    error: Option<String>,
+    heard: Instant,
+    pub(crate) counts: Arc<Counts>,
+}
+
+/// A dial to make.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Dial {
+    pub(crate) id: EndpointId,
+    pub(crate) addrs: Vec<SocketAddr>,
+    /// Failures so far.
+    pub(crate) failures: u32,
+}
+
+#[derive(Debug)]
+pub(crate) struct Table {
+    me: EndpointId,
+    /// The farthest scope that may be dialled.
+    reach: Scope,
+    peers: BTreeMap<EndpointId, Known>,
+    dialling: usize,
+    found: BTreeMap<Way, u32>,
+}
+
+impl Table {
+    pub(crate) fn new(me: EndpointId, reach: Scope) -> Self {
+        Self { me, reach, peers: BTreeMap::new(), dialling: 0, found: BTreeMap::new() }
+    }
+
+    /// Takes note of a peer, and of new addresses, which are tried at once. False where there is no
+    /// room for it, or nobody to note: this node itself.
+    pub(crate) fn add(
+        &mut self,
+        now: Instant,
+        peer: &PeerAddr,
+        way: Way,
+        reason: Option<Reason>,
+    ) -> bool {
+        if peer.id == self.me || !self.make_room(&peer.id) {
+            return false;
+        }
+        let crowded = match (way, reason) {
+            (Way::Exchange, Some(Reason::Space(space))) => {
+                self.wanted_in(&space) >= MAX_WANTED_PER_SPACE
+            }
+            _ => false,
+        };
+        let reach = self.reach;
+        let known = self.peers.entry(peer.id).or_insert_with(|| Known::new(now));
+        known.heard = now;
+        if known.ways.insert(way) {
+            *self.found.entry(way).or_default() += 1;
+        }
+        let mut news = false;
+        for addr in peer.addrs.iter().filter(|addr| scope(addr).is_some_and(|s| s <= reach)) {
+            news |= known.note(*addr);
+        }
+        if let Some(reason) = reason {
+            if let Reason::Space(space) = reason {
+                known.spaces.insert(space);
+            }
+            if !crowded {
+                news |= known.reasons.insert(reason);
+            }
+        }
+        // Somebody who wants to meet dials now: so does this node.
+        if (news || way == Way::Introduce) && known.link == Link::Idle && known.wanted() {
+            known.next_try = Some(now);
+        }
+        true
+    }
+
+    pub(crate) fn want(&mut self, now: Instant, id: &EndpointId, reason: Reason) {
+        if let Some(known) = self.peers.get_mut(id) {
+            let first = known.reasons.is_empty();
+            known.reasons.insert(reason);
+            if first && known.link == Link::Idle {
+                known.next_try = Some(now);
+            }
+        }
+    }
+
+    pub(crate) fn unwant(&mut self, id: &EndpointId, reason: Reason) {
+        if let Some(known) = self.peers.get_mut(id) {
+            known.unwant(reason);
+        }
+    }
+
+    /// Drops a reason from all peers.
+    pub(crate) fn unwant_all(&mut self, reason: Reason) {
+        for known in self.peers.values_mut() {
+            known.unwant(reason);
+            if let Reason::Space(space) = reason {
+                known.spaces.remove(&space);
+            }
+        }
+    }
+
+    /// Returns the connection to close.
+    pub(crate) fn block(&mut self, now: Instant, id: EndpointId, blocked: bool) -> Option<u64> {
+        let known = self.peers.entry(id).or_insert_with(|| Known::new(now));
+        known.blocked = blocked;
+        if blocked {
+            known.next_try = None;
+            return match &known.link {
+                Link::Connected(slot) => Some(slot.number),
+                Link::Idle | Link::Dialling => None,
+            };
+        }
+        if known.wanted() && known.link == Link::Idle {
+            known.next_try = Some(now);
+        }
+        None
+    }
+
+    /// Both sides shared a space on a connection.
+    pub(crate) fn entered(&mut self, id: &EndpointId, space: SpaceId) {
+        if let Some(known) = self.peers.get_mut(id) {
+            known.spaces.insert(space);
+        }
+    }
+
+    /// A reason to try all waiting peers now: the network changed.
+    pub(crate) fn retry_all(&mut self, now: Instant) {
+        for known in self.peers.values_mut().filter(|known| known.next_try.is_some()) {
+            known.next_try = Some(now);
+        }
+    }
+
+    /// When [`Table::poll_dials`] has something to do; none while nothing is to be dialled.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        if self.dialling >= MAX_DIALS {
+            return None;
+        }
+        self.peers
+            .values()
+            .filter(|known| known.dialable())
+            .filter_map(|known| known.next_try)
+            .min()
+    }
+
+    /// The dials that are due, longest due first.
+    pub(crate) fn poll_dials(&mut self, now: Instant) -> Vec<Dial> {
+        let mut due: Vec<_> = self
+            .peers
+            .iter_mut()
+            .filter(|(_, known)| known.dialable() && known.next_try.is_some_and(|at| at <= now))
+            .collect();
+        due.sort_by_key(|(_, known)| known.next_try);
+        due.truncate(MAX_DIALS.saturating_sub(self.dialling));
+        self.dialling += due.len();
+        due.into_iter()
+            .map(|(id, known)| {
+                known.link = Link::Dialling;
+                known.next_try = None;
+                Dial { id: *id, addrs: known.to_dial(), failures: known.failures }
+            })
+            .collect()
+    }
+
+    /// A dial is over: with an error, or with a handshake, after which [`Table::connected`] follows.
+    /// Jitter is uniform over all `u64`.
+    pub(crate) fn dialled(
+        &mut self,
+        now: Instant,
+        id: &EndpointId,
+        error: Option<String>,
+        jitter: u64,
+    ) {
+        self.dialling = self.dialling.saturating_sub(1);
+        let Some(known) = self.peers.get_mut(id) else { return };
+        if let Some(error) = error {
+            known.error = Some(error);
+            // A connection that the peer dialled meanwhile stays.
+            if known.link == Link::Dialling {
+                known.link = Link::Idle;
+                known.wait(now, jitter);
+            }
+        }
+    }
+
+    /// A connection said Hello.
+    pub(crate) fn connected(
+        &mut self,
+        id: EndpointId,
+        slot: Slot,
+        address: Option<SocketAddr>,
+    ) -> Verdict {
+        let now = slot.since;
+        let me = self.me;
+        // A connected peer is bounded by the connections, and always has room.
+        self.make_room(&id);
+        let known = self.peers.entry(id).or_insert_with(|| Known::new(now));
+        if known.blocked {
+            return Verdict::Blocked;
+        }
+        known.heard = now;
+        if !slot.dialled && known.ways.is_empty() {
+            known.ways.insert(Way::Incoming);
+            *self.found.entry(Way::Incoming).or_default() += 1;
+        }
+        if let Some(addr) = address.filter(|_| slot.dialled) {
+            known.worked(addr);
+        }
+        let verdict = match &known.link {
+            Link::Idle | Link::Dialling => Verdict::First,
+            // The peer was restarted, or the same side dialled again: it knows the old one is dead.
+            Link::Connected(old) if old.run_id != slot.run_id || old.dialled == slot.dialled => {
+                Verdict::Replaces(old.number)
+            }
+            Link::Connected(old) => {
+                let winner_dialled = me.as_bytes() < id.as_bytes();
+                if slot.dialled == winner_dialled {
+                    Verdict::Wins(old.number)
+                } else {
+                    return Verdict::Loses;
+                }
+            }
+        };
+        known.link = Link::Connected(slot);
+        known.next_try = None;
+        known.error = None;
+        verdict
+    }
+
+    /// A connection is over. True where it was the peer's connection, and no other took its place.
+    pub(crate) fn disconnected(
+        &mut self,
+        now: Instant,
+        id: &EndpointId,
+        number: u64,
+        ended: &Ended,
+        jitter: u64,
+    ) -> bool {
+        let Some(known) = self.peers.get_mut(id) else { return false };
+        let slot = match &known.link {
+            Link::Connected(slot) if slot.number == number => slot,
+            Link::Idle | Link::Dialling | Link::Connected(_) => return false,
+        };
+        if now.saturating_duration_since(slot.since) >= STABLE {
+            known.failures = 0;
+        }
+        known.heard = now;
+        known.link = Link::Idle;
+        known.error = Some(ended.to_string());
+        if hopeless(ended) {
+            known.failures = known.failures.max(HOPELESS_FAILURES);
+        }
+        known.wait(now, jitter);
+        true
+    }
+
+    /// The number of a peer's connection.
+    pub(crate) fn connection(&self, id: &EndpointId) -> Option<u64> {
+        match &self.peers.get(id)?.link {
+            Link::Connected(slot) => Some(slot.number),
+            Link::Idle | Link::Dialling => None,
+        }
+    }
+
+    pub(crate) fn get(&self, id: &EndpointId) -> Option<&Known> {
+        self.peers.get(id)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&EndpointId, &Known)> {
+        self.peers.iter()
+    }
+
+    pub(crate) fn found(&self) -> &BTreeMap<Way, u32> {
+        &self.found
+    }
+
+    /// The counters of a peer: they outlive its connections.
+    pub(crate) fn counts(&mut self, now: Instant, id: EndpointId) -> Arc<Counts> {
+        self.make_room(&id);
+        self.peers.entry(id).or_insert_with(|| Known::new(now)).counts.clone()
+    }
+
+    fn wanted_in(&self, space: &SpaceId) -> usize {
+        let reason = Reason::Space(*space);
+        self.peers.values().filter(|known| known.reasons.contains(&reason)).count()
+    }
+
+    /// Makes room for one more peer, where the table is full: whom nobody wants and who was heard
+    /// of longest ago goes.
+    fn make_room(&mut self, id: &EndpointId) -> bool {
+        if self.peers.len() < MAX_KNOWN_PEERS || self.peers.contains_key(id) {
+            return true;
+        }
+        let spare =
+            |known: &Known| known.reasons.is_empty() && known.link == Link::Idle && !known.blocked;
+        let oldest = self
+            .peers
+            .iter()
+            .filter(|(_, known)| spare(known))
+            .min_by_key(|(_, known)| known.heard)
+            .map(|(id, _)| *id);
+        oldest.is_some_and(|oldest| self.peers.remove(&oldest).is_some())
+    }
+}
+
+/// Failures after which the wait is the longest one.
+const HOPELESS_FAILURES: u32 = 10;
+
+/// Whether trying again soon would change nothing.
+fn hopeless(ended: &Ended) -> bool {
+    match ended {
+        Ended::There(CloseCode::Blocked | CloseCode::Incompatible) | Ended::Unknown(_) => true,
+        Ended::Here(close) => matches!(
+            close.code,
+            CloseCode::Violation | CloseCode::Incompatible | CloseCode::Limits | CloseCode::Blocked
+        ),
+        Ended::There(_) | Ended::Lost(_) => false,
+    }
+}
+
+/// The wait after so many failures: full jitter over an exponential limit (AWS, "Exponential
+/// Backoff and Jitter"), so that nodes that lost each other do not come back in step.
+pub(crate) fn backoff(failures: u32, jitter: u64) -> Duration {
+    let limit = BACKOFF_FIRST.saturating_mul(1 << failures.min(20)).min(BACKOFF_LAST);
+    let share = (u128::from(jitter) * limit.as_micros()) >> 64;
+    Duration::from_micros(u64::try_from(share).expect("less than the limit"))
+}
+
+impl Known {
+    fn new(now: Instant) -> Self {
+        Self {
+            addresses: Vec::new(),
+            ways: BTreeSet::new(),
+            reasons: BTreeSet::new(),
+            spaces: BTreeSet::new(),
+            blocked: false,
+            link: Link::Idle,
+            failures: 0,
+            next_try: None,
+            error: None,
+            heard: now,
+            counts: Arc::default(),
+        }
+    }
+
+    pub(crate) fn state(&self) -> PeerState {
+        match (&self.link, self.blocked) {
+            (_, true) => PeerState::Blocked,
+            (Link::Connected(_), _) => PeerState::Connected,
+            (Link::Dialling, _) => PeerState::Dialling,
+            (Link::Idle, _) if self.wanted() => PeerState::Waiting,
+            (Link::Idle, _) => PeerState::Idle,
+        }
+    }
+
+    pub(crate) fn slot(&self) -> Option<&Slot> {
+        match &self.link {
+            Link::Connected(slot) => Some(slot),
+            Link::Idle | Link::Dialling => None,
+        }
+    }
+
+    pub(crate) fn ways(&self) -> &BTreeSet<Way> {
+        &self.ways
+    }
+
+    pub(crate) fn reasons(&self) -> &BTreeSet<Reason> {
+        &self.reasons
+    }
+
+    pub(crate) fn spaces(&self) -> &BTreeSet<SpaceId> {
+        &self.spaces
+    }
+
+    pub(crate) fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    pub(crate) fn next_try(&self) -> Option<Instant> {
+        self.next_try.filter(|_| self.dialable())
+    }
+
+    pub(crate) fn error(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+
+    pub(crate) fn to_dial(&self) -> Vec<SocketAddr> {
+        self.addresses.iter().map(|address| address.addr).collect()
+    }
+
+    pub(crate) fn addresses_that_worked(&self) -> Vec<SocketAddr> {
+        self.addresses.iter().filter(|a| a.worked).map(|a| a.addr).collect()
+    }
+
+    fn wanted(&self) -> bool {
+        !self.reasons.is_empty() && !self.blocked
+    }
+
+    fn dialable(&self) -> bool {
+        self.link == Link::Idle && self.wanted() && !self.addresses.is_empty()
+    }
+
+    fn unwant(&mut self, reason: Reason) {
+        self.reasons.remove(&reason);
+        if self.reasons.is_empty() {
+            self.next_try = None;
+        }
+    }
+
+    fn wait(&mut self, now: Instant, jitter: u64) {
+        if self.wanted() {
+            self.next_try = Some(now + backoff(self.failures, jitter));
+        }
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    /// True where the address is new. It takes the place of the newest one that never worked.
+    fn note(&mut self, addr: SocketAddr) -> bool {
+        if self.addresses.iter().any(|known| known.addr == addr) {
+            return false;
+        }
+        if self.addresses.len() >= MAX_ADDRESSES {
+            match self.addresses.iter().rposition(|known| !known.worked) {
+                Some(at) => self.addresses.remove(at),
+                None => return false,
+            };
+        }
+        self.addresses.push(Address { addr, worked: false });
+        true
+    }
+
+    /// The address that worked last stands first.
+    fn worked(&mut self, addr: SocketAddr) {
+        self.addresses.retain(|known| known.addr != addr);
+        self.addresses.insert(0, Address { addr, worked: true });
+        self.addresses.truncate(MAX_ADDRESSES);
+    }
+}
