@@ -1,0 +1,113 @@
+//! What one operating system does unlike others: where data is kept, how a file is opened in the
+//! person's browser, and which signals ask a program to end.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::failure::{Failure, Result};
+
+/// The folder in which kith keeps everything, where the person names none.
+///
+/// # Errors
+/// When the environment names no home.
+pub(crate) fn default_data_dir() -> Result<PathBuf> {
+    data_dir_in(|name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from))
+        .ok_or_else(|| {
+            Failure::new("no_data_dir", "There is no place to keep data.")
+                .why("The environment names no home directory.")
+                .todo("Name a folder with --data-dir.")
+        })
+}
+
+#[cfg(not(any(windows, target_os = "macos")))]
+fn data_dir_in(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    // XDG base directories: a relative path is to be ignored.
+    let data = variable("XDG_DATA_HOME").filter(|path| path.is_absolute());
+    Some(data.or_else(|| Some(variable("HOME")?.join(".local/share")))?.join("kith"))
+}
+
+#[cfg(target_os = "macos")]
+fn data_dir_in(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    Some(variable("HOME")?.join("Library/Application Support/kith"))
+}
+
+#[cfg(windows)]
+fn data_dir_in(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    Some(variable("LOCALAPPDATA")?.join("kith"))
+}
+
+#[cfg(not(any(windows, target_os = "macos")))]
+const OPENER: (&str, &[&str]) = ("xdg-open", &[]);
+#[cfg(target_os = "macos")]
+const OPENER: (&str, &[&str]) = ("open", &[]);
+#[cfg(windows)]
+const OPENER: (&str, &[&str]) = ("cmd", &["/C", "start", ""]);
+
+/// Shows a local file in the person's browser. The file leads on to the page: others can read a
+/// program's arguments, so no token may be one.
+///
+/// # Errors
+/// When no browser can be started.
+pub(crate) fn open_in_browser(file: &Path) -> std::io::Result<()> {
+    let (program, args) = OPENER;
+    let mut child = Command::new(program)
+        .args(args)
+        .arg(file)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    // Whoever does not wait for a child keeps a dead process in the system's table.
+    std::thread::spawn(move || child.wait());
+    Ok(())
+}
+
+/// Waits for Ctrl-C, or for whatever else asks a program of this system to end.
+#[cfg(unix)]
+pub(crate) async fn asked_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "SIGTERM will end kith at once");
+                std::future::pending().await
+            }
+        }
+    };
+    tokio::select! {
+        () = interrupted() => {}
+        () = terminate => {}
+    }
+}
+
+/// Waits for Ctrl-C.
+#[cfg(not(unix))]
+pub(crate) async fn asked_to_end() {
+    interrupted().await;
+}
+
+async fn interrupted() {
+    if let Err(error) = tokio::signal::ctrl_c().await {
+        tracing::warn!(%error, "Ctrl-C will end kith at once");
+        std::future::pending().await
+    }
+}
+
+#[cfg(all(test, not(any(windows, target_os = "macos"))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_goes_where_xdg_says() {
+        let home = |name: &str| (name == "HOME").then(|| PathBuf::from("/home/ada"));
+        assert_eq!(data_dir_in(home).unwrap(), Path::new("/home/ada/.local/share/kith"));
+        let xdg = |name: &str| (name == "XDG_DATA_HOME").then(|| PathBuf::from("/data"));
+        assert_eq!(data_dir_in(xdg).unwrap(), Path::new("/data/kith"));
+        let relative = |name: &str| Some(PathBuf::from(if name == "HOME" { "/h" } else { "d" }));
+        assert_eq!(data_dir_in(relative).unwrap(), Path::new("/h/.local/share/kith"));
+        assert!(data_dir_in(|_| None).is_none());
+    }
+}
