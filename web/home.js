@@ -1,0 +1,133 @@
+// The first page: what needs the person, a link to open, the apps and their spaces.
+import { html, useRef, useState } from './html.js';
+import { fault, goTo, node, openSpace } from './node.js';
+import { begin } from './opening.js';
+import { Act, AppIcon, Dialog, Face, Fault, Icon, useNode, useTitle, Wait } from './parts.js';
+import { Invite, Leave, Rename } from './spaces.js';
+import { ago, count, these } from './words.js';
+
+/** @import * as api from '../sdk/kith-api.d.ts' */
+
+/** Spaces of an app that are shown before the rest is asked for. */
+const SHOWN = 6;
+
+export function Home() {
+  const { status, spaces } = useNode('spaces');
+  useTitle('');
+  if (!status || !spaces) return html`<h1 class="sr">Home</h1><${Wait}>Asking kith for your apps…</${Wait}>`;
+  const problems = status.problems;
+  return html`
+    <h1 class="sr">Home</h1>
+    ${problems.length > 0 && html`<section aria-label="What needs you" class="stack">
+      ${problems.map((problem) => html`<${Fault} key=${problem.what} kind="warn" error=${problem} />`)}
+    </section>`}
+    <${OpenLink} />
+    <section aria-label="Your apps" class="stack">
+      ${status.apps.map((app) => html`<${App} key=${app.app} app=${app} spaces=${spaces.filter((space) => space.app === app.app)} />`)}
+    </section>
+    ${spaces.length === 0 && html`<p class="after">A space is a place for a few people: a room, a board, a game. Make one and invite someone, or paste a link that you were given.</p>`}`;
+}
+
+function OpenLink() {
+  const ref = useRef(/** @type {HTMLInputElement | null} */ (null));
+  const [error, setError] = useState(/** @type {import('/.kith/kith.js').KithError | undefined} */ (undefined));
+  const [busy, setBusy] = useState(false);
+  const open = async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    const target = ref.current?.value.trim() ?? '';
+    if (busy || target === '') return;
+    setBusy(true);
+    setError(undefined);
+    try {
+      await begin(target);
+    } catch (thrown) {
+      setError(fault(thrown));
+      ref.current?.select();
+    }
+    setBusy(false);
+  };
+  return html`<section aria-label="Open a link">
+    <form class="open-link" onSubmit=${open}>
+      <label for="link" class="sr">A link to an app or a space</label>
+      <${Icon} name="link" />
+      <input id="link" ref=${ref} placeholder="Paste a link: kith://…" autocomplete="off" spellcheck="false" inputmode="url" aria-describedby="link-said" aria-invalid=${error ? 'true' : undefined} />
+      <button type="submit" aria-disabled=${busy}>Open</button>
+    </form>
+    <div id="link-said">${error && html`<${Fault} error=${error} />`}</div>
+  </section>`;
+}
+
+/** @param {{ app: api.AppInfo, spaces: api.SpaceInfo[] }} props */
+function App({ app, spaces }) {
+  const [all, setAll] = useState(false);
+  const [making, setMaking] = useState(false);
+  const shown = all ? spaces : spaces.slice(0, SHOWN);
+  return html`<article class="card">
+    <header class="app">
+      <${AppIcon} app=${app} />
+      <div class="grow"><h2 dir="auto">${app.name}</h2><p dir="auto">${app.description}</p></div>
+      <button type="button" class=${`new ${spaces.length === 0 ? 'main' : ''}`} aria-label=${`New space of ${app.name}`} onClick=${() => setMaking(true)}><${Icon} name="plus" /><span>New space</span></button>
+    </header>
+    ${shown.length > 0 && html`<ul class="spaces" aria-label=${`Spaces of ${app.name}`}>${shown.map((space) => html`<${SpaceRow} key=${space.space} space=${space} />`)}</ul>`}
+    ${spaces.length > shown.length && html`<button type="button" class="plain wide" onClick=${() => setAll(true)}>Show all ${count(spaces.length, 'space', 'spaces')}</button>`}
+    ${making && html`<${NewSpace} app=${app} close=${() => setMaking(false)} />`}
+  </article>`;
+}
+
+/** Who is there, or who is missed. @param {api.SpaceInfo} space */
+function presence({ members, trying, public: open }) {
+  const others = members.filter(({ me }) => !me);
+  const there = others.filter(({ online }) => online);
+  if (there.length > 0) return `${these(there.map(({ name }) => name))} online`;
+  if (others.length === 0) return open ? 'Nobody found yet' : 'Only you so far';
+  return trying.length > 0 ? `Trying to reach ${these(others.map(({ name }) => name))}` : 'Nobody else is online';
+}
+
+/** @param {{ space: api.SpaceInfo }} props */
+function SpaceRow({ space }) {
+  const [doing, setDoing] = useState('');
+  const others = space.members.filter(({ me, online }) => !me && online).slice(0, 4);
+  const close = () => setDoing('');
+  return html`<li class="space">
+    <a class="grow" href=${`#/space/${space.space}`}>
+      <strong dir="auto">${space.name}</strong>
+      <span class="sub">
+        ${space.public && html`<span class="tag"><${Icon} name="globe" />Public</span>`}
+        <span class="faces">${others.map(({ id, name }) => html`<${Face} key=${id} name=${name} />`)}</span>
+        <span>${presence(space)}${space.newest !== null && ` · changed ${ago(space.newest, Date.now())}`}</span>
+      </span>
+    </a>
+    <button type="button" class="plain square" aria-label=${`Invite to ${space.name}`} title="Invite" onClick=${() => setDoing('invite')}><${Icon} name="user-plus" /></button>
+    <${Act} act=${() => openSpace(space.space)} label=${`Open ${space.name}`}>Open<${Icon} name="arrow-up-right" /></${Act}>
+    ${doing === 'invite' && html`<${Invite} space=${space} close=${close} />`}
+    ${doing === 'rename' && html`<${Rename} space=${space} close=${close} />`}
+    ${doing === 'leave' && html`<${Leave} space=${space} close=${close} />`}
+  </li>`;
+}
+
+/** @param {{ app: api.AppInfo, close: () => void }} props */
+function NewSpace({ app, close }) {
+  const ref = useRef(/** @type {HTMLInputElement | null} */ (null));
+  const [error, setError] = useState(/** @type {import('/.kith/kith.js').KithError | undefined} */ (undefined));
+  const make = async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    try {
+      const name = ref.current?.value.trim();
+      const { url } = await node.connection.call('spaces.create', name ? { app: app.app, name } : { app: app.app });
+      close();
+      void node.refresh();
+      goTo(url);
+    } catch (thrown) {
+      setError(fault(thrown));
+    }
+  };
+  return html`<${Dialog} title=${`A new space of ${app.name}`} close=${close}>
+    <form class="stack" onSubmit=${make}>
+      <div class="field"><label for="space-name">What you call it</label>
+        <input id="space-name" ref=${ref} maxlength="64" placeholder=${app.name} autocomplete="off" autofocus />
+        <p class="hint">Only you see this name. Nobody gets in without an invitation from inside.</p></div>
+      ${error && html`<${Fault} error=${error} />`}
+      <div class="row end"><button type="button" onClick=${close}>Cancel</button><button type="submit" class="main">Make and open</button></div>
+    </form>
+  </${Dialog}>`;
+}
