@@ -54,7 +54,7 @@ pub trait Disk: fmt::Debug + Send + Sync + 'static {
     /// The system's.
     fn open(&self, path: &Path, how: Open) -> io::Result<Box<dyn DiskFile>>;
 
-    /// Gives a file another name, replacing what has it, within one folder.
+    /// Gives a file another name in its folder.
     ///
     /// # Errors
     /// The system's.

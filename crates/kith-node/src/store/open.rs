@@ -1,17 +1,21 @@
 //! The store's door: opening, closing, reading and writing.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::blobs::Blobs;
 use super::database::{Database, Snapshot};
-use super::disk::{Disk, Held, SystemDisk};
+use super::disk::{Disk, Held, Open, SystemDisk};
 use super::error::StoreError;
 use super::identity::Identity;
 use super::watch::Watches;
 use super::writer::{Tx, Writer};
 use super::{DATABASE_FILE, schema};
+
+/// The database's file while it is being made.
+const NEW_FILE: &str = "kith.redb.new";
 
 /// Bytes that the database keeps in memory: 8 MiB, of which half may be pages being written. The
 /// system's own cache holds the rest of what is read often.
@@ -74,14 +78,11 @@ impl Store {
         disk.create_dir(dir).map_err(|error| StoreError::io("make", dir, error))?;
         let lock = disk.lock(dir)?;
         let path = dir.join(DATABASE_FILE);
+        if !exists(&*disk, &path)? {
+            create(&disk, dir, &path, options.cache)?;
+        }
         let database = Database::open(disk.clone(), &path, options.cache)?;
         schema::migrate(&database)?;
-        // The file's own name, and that of the folder, must outlive a power cut, too.
-        disk.sync_dir(dir).map_err(|error| StoreError::io("sync", dir, error))?;
-        if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            // Somebody else's folder, which may be closed to us; most often it is old.
-            let _ = disk.sync_dir(parent);
-        }
         let file = disk.identity(&path).map_err(|error| StoreError::io("look at", &path, error))?;
         let identity = Identity::load(&database, file)?;
         let blobs = Blobs::open(disk, dir, &database)?;
@@ -140,4 +141,31 @@ impl Store {
     {
         self.0.writer.write(bytes, write).await
     }
+}
+
+fn exists(disk: &dyn Disk, path: &Path) -> Result<bool, StoreError> {
+    match disk.open(path, Open::Read) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(StoreError::io("open", path, error)),
+    }
+}
+
+/// Makes the database under another name first: a power cut on the way must not leave a file that
+/// can't be told from a damaged one.
+fn create(disk: &Arc<dyn Disk>, dir: &Path, path: &Path, cache: usize) -> Result<(), StoreError> {
+    let new = dir.join(NEW_FILE);
+    if exists(&**disk, &new)? {
+        disk.remove(&new).map_err(|error| StoreError::io("remove", &new, error))?;
+    }
+    let database = Database::open(disk.clone(), &new, cache)?;
+    schema::migrate(&database)?;
+    database.close();
+    disk.rename(&new, path).map_err(|error| StoreError::io("rename", &new, error))?;
+    disk.sync_dir(dir).map_err(|error| StoreError::io("sync", dir, error))?;
+    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        // Somebody else's folder, which may be closed to us; most often ours is not new in it.
+        let _ = disk.sync_dir(parent);
+    }
+    Ok(())
 }
