@@ -40,14 +40,14 @@ export type SetName = {
 name: string, };
 
 /**
- * What an entry or a message says: exactly one of the two.
- */
-export type Body = { "json": unknown } | { "bytes": string };
-
-/**
  * What an entry is for.
  */
 export type EntryKind = "app" | "update";
+
+/**
+ * What an entry or a message says: exactly one of the two.
+ */
+export type Body = { "json": unknown } | { "bytes": string };
 
 /**
  * An entry to append.
@@ -199,32 +199,6 @@ export type Sent = {
 to: number, };
 
 /**
- * What went wrong, for programs. Codes never change their meaning; new ones may come.
- */
-export type ErrorCode = "malformed" | "invalid_request" | "invalid_params" | "unknown_method" | "not_permitted" | "not_found" | "bad_link" | "bad_bundle" | "bad_signature" | "too_large" | "too_many" | "unreachable" | "disk_full" | "read_only" | "storage" | "already_exists" | "older_version" | "cancelled" | "stopping" | "internal";
-
-/**
- * An error as a person meets it.
- */
-export type Error = { 
-/**
- * For programs.
- */
-code: ErrorCode, 
-/**
- * What happened: one sentence.
- */
-what: string, 
-/**
- * Why, where it is known; else empty.
- */
-why: string, 
-/**
- * What to do, where something can be done; else empty.
- */
-todo: string, };
-
-/**
  * Bytes on streams, frames and headers included; below QUIC's own.
  */
 export type Traffic = { 
@@ -310,6 +284,32 @@ found: number,
  * What it does now, or why it can't.
  */
 state: string, };
+
+/**
+ * What went wrong, for programs. Codes never change their meaning; new ones may come.
+ */
+export type ErrorCode = "malformed" | "invalid_request" | "invalid_params" | "unknown_method" | "not_permitted" | "not_found" | "bad_link" | "bad_bundle" | "bad_signature" | "too_large" | "too_many" | "unreachable" | "disk_full" | "read_only" | "storage" | "already_exists" | "older_version" | "cancelled" | "stopping" | "internal";
+
+/**
+ * An error as a person meets it.
+ */
+export type Error = { 
+/**
+ * For programs.
+ */
+code: ErrorCode, 
+/**
+ * What happened: one sentence.
+ */
+what: string, 
+/**
+ * Why, where it is known; else empty.
+ */
+why: string, 
+/**
+ * What to do, where something can be done; else empty.
+ */
+todo: string, };
 
 /**
  * The node's state.
@@ -846,6 +846,19 @@ export type PresenceEvent = {
 online: Array<string>, };
 
 /**
+ * An entry, and how far the log goes.
+ */
+export type EntryEvent = { 
+/**
+ * The entry.
+ */
+entry: Entry, 
+/**
+ * The highest serial at this moment: the page is up to date when it has seen it.
+ */
+max_serial: number, };
+
+/**
  * A message that is not kept.
  */
 export type MessageEvent = { 
@@ -899,19 +912,6 @@ opening: string,
  * Where it stands.
  */
 stage: OpeningStage, };
-
-/**
- * An entry, and how far the log goes.
- */
-export type EntryEvent = { 
-/**
- * The entry.
- */
-entry: Entry, 
-/**
- * The highest serial at this moment: the page is up to date when it has seen it.
- */
-max_serial: number, };
 
 /**
  * Something that happened.
