@@ -8,7 +8,6 @@
     reason = "a test in several files"
 )]
 
-mod hostile;
 mod store;
 mod world;
 

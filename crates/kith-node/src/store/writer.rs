@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
@@ -11,7 +12,7 @@ use redb::{Key, Table, TableDefinition, Value, WriteTransaction};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::DATABASE_FILE;
-use super::database::{Database, unpanicked};
+use super::database::Database;
 use super::error::StoreError;
 use super::open::Shared;
 
@@ -190,7 +191,13 @@ fn run(shared: &Shared, mut queue: mpsc::Receiver<Job>) {
 /// does not hurt the others.
 fn commit(shared: &Shared, mut group: Vec<Box<dyn Write>>) {
     while !group.is_empty() {
-        match unpanicked(|| attempt(shared, &mut group)) {
+        let attempt = catch_unwind(AssertUnwindSafe(|| attempt(shared, &mut group)));
+        let attempt = attempt.unwrap_or_else(|_| {
+            tracing::error!("a write panicked");
+            let detail = "writing to it failed in an unforeseen way".to_owned();
+            Err(StoreError::Corrupt { detail })
+        });
+        match attempt {
             Ok(Attempt::Refused(at, error)) => group.remove(at).done(Err(error)),
             Ok(Attempt::Committed(serials)) => {
                 for (space, serial) in serials {

@@ -1,0 +1,310 @@
+//! Peers that were met before, kept on disk: after a sleep or a start without internet, they are
+//! who to try.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kith_api::BoxFuture;
+use kith_log::SpaceId;
+use kith_overlay::transport::{EndpointId, PeerAddr, Way};
+
+use super::{Finder, Found, Source};
+use crate::store::{MAX_PEERS, PeerRecord, Store};
+
+/// Peers remembered; of more, those seen the longest ago are forgotten. As many as the store keeps.
+pub const MAX_REMEMBERED: usize = MAX_PEERS;
+/// How long a peer that was not met again is remembered, in milliseconds: 90 days, so that who was
+/// away for a summer comes back by themselves.
+pub const EXPIRY_MS: u64 = 90 * 24 * 60 * 60 * 1_000;
+/// How old the time in a kept record may be while the peer is still here, in milliseconds: 1 h.
+/// Bounds writing at one record for each peer and hour.
+pub const REFRESH_MS: u64 = 60 * 60 * 1_000;
+
+/// A peer that was met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerMemory {
+    /// Who, and where it was reached.
+    pub peer: PeerAddr,
+    /// When it was last seen, in milliseconds since 1970 UTC.
+    pub seen: u64,
+    /// The spaces that it shares with this node.
+    pub spaces: Vec<SpaceId>,
+}
+
+/// Where peers are kept.
+pub trait PeerCache: Send + Sync {
+    /// All that are kept.
+    ///
+    /// # Errors
+    /// The disk's, in words.
+    fn load(&self) -> Result<Vec<PeerMemory>, String>;
+
+    /// Keeps one, in the place of what was kept of it. Over [`MAX_REMEMBERED`], the one seen the
+    /// longest ago makes room.
+    ///
+    /// # Errors
+    /// The disk's, in words.
+    fn keep(&self, memory: PeerMemory) -> BoxFuture<'_, Result<(), String>>;
+
+    /// Forgets one.
+    ///
+    /// # Errors
+    /// The disk's, in words.
+    fn forget(&self, id: EndpointId) -> BoxFuture<'_, Result<(), String>>;
+}
+
+/// The peers that this node remembers. Clones share it.
+#[derive(Clone)]
+pub struct Remembered(Arc<Shared>);
+
+struct Shared {
+    cache: Box<dyn PeerCache>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    peers: BTreeMap<EndpointId, PeerMemory>,
+    problem: Option<String>,
+}
+
+impl Remembered {
+    /// Reads what is kept; who was not seen for [`EXPIRY_MS`] is forgotten. `now` is in
+    /// milliseconds since 1970 UTC.
+    pub async fn load(cache: impl PeerCache + 'static, now: u64) -> Self {
+        let mut known = Known::default();
+        match cache.load() {
+            Ok(all) => {
+                for memory in all {
+                    if now.saturating_sub(memory.seen) <= EXPIRY_MS {
+                        known.peers.insert(memory.peer.id, memory);
+                    } else if let Err(problem) = cache.forget(memory.peer.id).await {
+                        known.problem = Some(problem);
+                    }
+                }
+            }
+            Err(problem) => known.problem = Some(problem),
+        }
+        Self(Arc::new(Shared { cache: Box::new(cache), known: Mutex::new(known) }))
+    }
+
+    /// Hands over everyone remembered, those seen last first.
+    pub async fn recall(&self, finder: &Finder) {
+        let mut all: Vec<_> = self.known(|known| known.peers.values().cloned().collect());
+        all.sort_by_key(|memory| std::cmp::Reverse(memory.seen));
+        for PeerMemory { peer, spaces, .. } in all {
+            finder.push(Found { peer, way: Way::Cache, spaces }).await;
+        }
+    }
+
+    /// Takes note of a peer that is connected now, by the addresses that worked. What is known
+    /// already is written once in [`REFRESH_MS`].
+    pub async fn note(&self, now: u64, peer: PeerAddr, mut spaces: Vec<SpaceId>) {
+        if peer.addrs.is_empty() {
+            return;
+        }
+        spaces.sort();
+        spaces.dedup();
+        let memory = PeerMemory { peer, seen: now, spaces };
+        if self.known(|known| known.insert(&memory)) {
+            let result = self.0.cache.keep(memory).await;
+            self.known(|known| known.problem = result.err());
+        }
+    }
+
+    fn known<T>(&self, with: impl FnOnce(&mut Known) -> T) -> T {
+        with(&mut self.0.known.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Known {
+    /// Takes a peer in. Returns whether that is worth writing down.
+    fn insert(&mut self, memory: &PeerMemory) -> bool {
+        let id = memory.peer.id;
+        let is_news = self.peers.get(&id).is_none_or(|known| {
+            known.peer != memory.peer
+                || known.spaces != memory.spaces
+                // A clock that was set back makes the record look younger than now.
+                || memory.seen.abs_diff(known.seen) >= REFRESH_MS
+        });
+        if is_news {
+            self.peers.insert(id, memory.clone());
+        }
+        if self.peers.len() > MAX_REMEMBERED {
+            let others = self.peers.values().filter(|known| known.peer.id != id);
+            if let Some(oldest) = others.min_by_key(|known| known.seen).map(|known| known.peer.id) {
+                self.peers.remove(&oldest);
+            }
+        }
+        is_news
+    }
+}
+
+impl PeerCache for Store {
+    fn load(&self) -> Result<Vec<PeerMemory>, String> {
+        let records = self.peers().map_err(|error| error.to_string())?;
+        let memory = |record: PeerRecord| {
+            let id = EndpointId::from_bytes(&record.id).ok()?;
+            let peer = PeerAddr::new(id, record.addresses);
+            Some(PeerMemory { peer, seen: record.seen, spaces: record.spaces })
+        };
+        Ok(records.into_iter().filter_map(memory).collect())
+    }
+
+    fn keep(
+        &self,
+        PeerMemory { peer, seen, spaces }: PeerMemory,
+    ) -> BoxFuture<'_, Result<(), String>> {
+        let record = PeerRecord { id: *peer.id.as_bytes(), addresses: peer.addrs, seen, spaces };
+        Box::pin(async { self.keep_peer(record).await.map_err(|error| error.to_string()) })
+    }
+
+    fn forget(&self, id: EndpointId) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async move {
+            self.forget_peer(*id.as_bytes()).await.map_err(|error| error.to_string())
+        })
+    }
+}
+
+impl Source for Remembered {
+    fn way(&self) -> Way {
+        Way::Cache
+    }
+
+    fn is_on(&self) -> bool {
+        true
+    }
+
+    fn state(&self) -> String {
+        self.known(|known| match (&known.problem, known.peers.len()) {
+            (Some(problem), _) => format!("The peers met before can't be kept: {problem}."),
+            (None, 0) => "Nobody was met yet.".into(),
+            (None, 1) => "One peer was met before, and is tried at each start.".into(),
+            (None, many) => format!("{many} peers were met before, and are tried at each start."),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Discovery;
+    use super::*;
+
+    type Table = Arc<Mutex<BTreeMap<EndpointId, PeerMemory>>>;
+
+    struct InMemory {
+        table: Table,
+        writes: Arc<Mutex<Vec<EndpointId>>>,
+        fails: bool,
+    }
+
+    impl PeerCache for InMemory {
+        fn load(&self) -> Result<Vec<PeerMemory>, String> {
+            Ok(self.table.lock().unwrap().values().cloned().collect())
+        }
+
+        fn keep(&self, memory: PeerMemory) -> BoxFuture<'_, Result<(), String>> {
+            Box::pin(async move {
+                if self.fails {
+                    return Err("the disk is full".into());
+                }
+                self.writes.lock().unwrap().push(memory.peer.id);
+                self.table.lock().unwrap().insert(memory.peer.id, memory);
+                Ok(())
+            })
+        }
+
+        fn forget(&self, id: EndpointId) -> BoxFuture<'_, Result<(), String>> {
+            Box::pin(async move {
+                self.table.lock().unwrap().remove(&id);
+                Ok(())
+            })
+        }
+    }
+
+    fn id(n: u16) -> EndpointId {
+        let mut seed = [0; 32];
+        seed[..2].copy_from_slice(&n.to_be_bytes());
+        iroh::SecretKey::from_bytes(&seed).public()
+    }
+
+    fn peer(n: u16) -> PeerAddr {
+        PeerAddr::new(id(n), ["10.0.0.1:1".parse().unwrap()])
+    }
+
+    fn cache(table: &Table) -> (InMemory, Arc<Mutex<Vec<EndpointId>>>) {
+        let writes = Arc::<Mutex<Vec<_>>>::default();
+        (InMemory { table: table.clone(), writes: writes.clone(), fails: false }, writes)
+    }
+
+    #[tokio::test]
+    async fn the_ones_met_last_are_tried_first_after_a_restart() {
+        let table = Table::default();
+        let space = SpaceId::from_bytes([7; 32]);
+        let remembered = Remembered::load(cache(&table).0, 0).await;
+        assert_eq!(remembered.state(), "Nobody was met yet.");
+        remembered.note(1_000, peer(1), vec![space, space]).await;
+        remembered.note(2_000, peer(2), vec![]).await;
+        remembered.note(3_000, PeerAddr::new(id(3), []), vec![]).await;
+        let remembered = Remembered::load(cache(&table).0, 5_000).await;
+        let (discovery, mut found) = Discovery::new();
+        remembered.recall(&discovery.finder()).await;
+        let found: Vec<_> = std::iter::from_fn(|| found.try_recv().ok()).collect();
+        assert_eq!(
+            found,
+            [
+                Found { peer: peer(2), way: Way::Cache, spaces: vec![] },
+                Found { peer: peer(1), way: Way::Cache, spaces: vec![space] },
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_known_is_written_once_an_hour() {
+        let table = Table::default();
+        let (cache, writes) = cache(&table);
+        let remembered = Remembered::load(cache, 0).await;
+        for now in [0, 1, REFRESH_MS - 1] {
+            remembered.note(now, peer(1), vec![]).await;
+        }
+        assert_eq!(writes.lock().unwrap().len(), 1);
+        remembered.note(REFRESH_MS, peer(1), vec![]).await;
+        assert_eq!(writes.lock().unwrap().len(), 2);
+        remembered.note(REFRESH_MS, peer(1), vec![SpaceId::from_bytes([7; 32])]).await;
+        assert_eq!(writes.lock().unwrap().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn who_was_not_seen_for_long_is_forgotten() {
+        let table = Table::default();
+        let remembered = Remembered::load(cache(&table).0, 0).await;
+        remembered.note(0, peer(1), vec![]).await;
+        remembered.note(1, peer(2), vec![]).await;
+        Remembered::load(cache(&table).0, EXPIRY_MS + 1).await;
+        assert_eq!(table.lock().unwrap().keys().collect::<Vec<_>>(), [&id(2)]);
+        // A clock that was set back forgets nobody.
+        Remembered::load(cache(&table).0, 0).await;
+        assert_eq!(table.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_oldest_makes_room() {
+        let table = Table::default();
+        let remembered = Remembered::load(cache(&table).0, 0).await;
+        for n in 0..=MAX_REMEMBERED as u16 {
+            remembered.note(n.into(), peer(n), vec![]).await;
+        }
+        remembered.known(|known| {
+            assert_eq!(known.peers.len(), MAX_REMEMBERED);
+            assert!(!known.peers.contains_key(&id(0)));
+        });
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_fails_is_told() {
+        let cache = InMemory { fails: true, ..cache(&Table::default()).0 };
+        let remembered = Remembered::load(cache, 0).await;
+        remembered.note(0, peer(1), vec![]).await;
+        assert_eq!(remembered.state(), "The peers met before can't be kept: the disk is full.");
+    }
+}
