@@ -1,8 +1,8 @@
 //! kith's own chores, run as `cargo xtask CHORE`.
 //!
-//! - [`test`]: every test there is, with what they need, and one line that counts them.
+//! - [`mod@test`]: every test there is, with what they need, and one line that counts them.
 //! - [`tidy`]: the rules that no compiler checks.
-//! - [`types`], [`wasm`], [`javascript`], [`advisories`], [`bench`]: one command each.
+//! - [`types`], [`wasm`], [`javascript`], [`advisories`], [`mod@bench`]: one command each.
 //!
 //! [`shell`] starts other programs; [`workspace`] knows where things are.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is what a chore is for")]

@@ -5,7 +5,7 @@
 //! holds logic of its own:
 //!
 //! - [`Service`] is the node as its callers see it: one typed method for each line of the table in
-//!   [`methods`]; [`Caller`] says who asks.
+//!   `methods`; [`Caller`] says who asks.
 //! - [`dispatch`] takes a method's name and JSON parameters, checks in one place that this caller
 //!   may use it, and calls the method.
 //! - [`Subscription`]s yield [`Event`]s, as a stream that its receiver drops to end it.

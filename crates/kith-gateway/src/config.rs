@@ -11,7 +11,7 @@ const DEFAULT_PORT: u16 = 4848;
 /// How the gateway is set up.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// A loopback address and the port; 127.0.0.1 and [::1] are both bound, whichever is given.
+    /// A loopback address and the port; 127.0.0.1 and `[::1]` are both bound, whichever is given.
     /// Port 0 picks one that is free in both families, for tests.
     pub addr: SocketAddr,
     /// Where the dashboard's files and the scripts for apps come from.

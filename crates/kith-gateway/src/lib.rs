@@ -3,7 +3,7 @@
 //!
 //! A request's way through the gateway:
 //!
-//! 1. `listen` holds 127.0.0.1 and [::1] on one port; `serve` accepts, within limits.
+//! 1. `listen` holds 127.0.0.1 and `[::1]` on one port; `serve` accepts, within limits.
 //! 2. `head` reads each request's head itself, so that what hyper would refuse with a bare 400 is
 //!    answered by us, with every header of 8.
 //! 3. `site` decides by `Host` alone whose origin is asked: the dashboard's, a space's, or none.

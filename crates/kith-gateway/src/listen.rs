@@ -51,7 +51,7 @@ pub enum BindError {
 }
 
 impl Listeners {
-    /// Binds 127.0.0.1 and [::1] on the port of `addr`, or neither. A machine without an IPv6
+    /// Binds 127.0.0.1 and `[::1]` on the port of `addr`, or neither. A machine without an IPv6
     /// loopback gets the first alone. Port 0 picks one.
     ///
     /// # Errors

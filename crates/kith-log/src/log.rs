@@ -162,6 +162,11 @@ impl VerifiedRun {
         self.entries
     }
 
+    /// The entries' weight: see [`MAX_RUN_WEIGHT`].
+    pub fn weight(&self) -> u64 {
+        weigh(&self.entries)
+    }
+
     /// The signed head after the last entry.
     pub fn head(&self) -> &Head {
         &self.head

@@ -104,7 +104,7 @@ pub(crate) struct Up {
     /// Start no browser
     #[arg(long)]
     pub(crate) no_open: bool,
-    /// Reach this node, too: <node id>@ip:port[,ip:port]; may be given several times
+    /// Reach this node, too, by what `kith status` shows as its address; may be given several times
     #[arg(long = "peer", value_name = "ADDR")]
     pub(crate) peers: Vec<String>,
     /// Stop when standard input ends, so that a parent process takes this one with it.

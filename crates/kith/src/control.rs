@@ -120,7 +120,7 @@ mod tests {
         bad.write_all(b"{]\n").await.unwrap();
         bad.shutdown().await.unwrap();
         bad.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.contains("invalid_params"), "{answer}");
+        assert!(answer.contains("malformed"), "{answer}");
 
         let mut client = Client::connect(dir.path()).await.unwrap();
         let _: Peers = client.call("peers.list", &Empty {}).await.unwrap();

@@ -4,7 +4,7 @@
 //! rules, each with an error of its own ([`BundleError`]), before anything is unpacked;
 //! [`Bundle::file`] holds each file to its declared size and checksum while it inflates;
 //! [`Bundle::check_files`] does so for all files once, before a bundle from a stranger is believed.
-//! [`pack`] writes a bundle, the same bytes for the same files.
+//! [`fn@pack`] writes a bundle, the same bytes for the same files.
 
 mod check;
 mod error;

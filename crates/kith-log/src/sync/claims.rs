@@ -17,6 +17,8 @@ const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(50);
 const COMPARE_AFTER: Duration = Duration::from_secs(30);
 /// How often peers compare in any case. A few bytes an hour, and wakes no radio often.
 const COMPARE_EVERY: Duration = Duration::from_secs(600);
+/// How often a peer's digest is answered with a list. Bounds what a small message costs us.
+const ANSWER_EVERY: Duration = Duration::from_secs(5);
 /// Logs up to which heads are sent to a new peer at once, and not only their digest first.
 /// 32 heads take 4 kB.
 const LIST_AT_ONCE: usize = 32;
@@ -99,7 +101,11 @@ impl SpaceSync {
 
     pub(super) fn on_compare(&mut self, now: Duration, id: PeerId, digest: &[u8; 32]) {
         if *digest != self.digest() {
-            self.send_list(id);
+            let Some(peer) = self.peers.get_mut(&id) else { return };
+            if peer.answered.is_none_or(|at| now >= at + ANSWER_EVERY) {
+                peer.answered = Some(now);
+                self.send_list(id);
+            }
             return;
         }
         let heads: Vec<_> = self.heads().collect();

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::message::{At, Message};
 use super::peer::ClaimState;
-use super::space::{Fetch, FetchKind, Log};
-use super::{Action, Follow, ForkProof, Order, PeerId, SpaceSync};
+use super::space::{Fetch, FetchKind, Log, Storing};
+use super::{Action, Follow, ForkProof, Order, PeerId, SpaceSync, Ticket};
 use crate::{AuthorId, Checkpoint, Error, KnownLog, Placement, Run, VerifiedRun, verify_run};
 
 /// Logs that are fetched from one peer at a time.
@@ -15,16 +15,20 @@ const MAX_FETCHES_PER_PEER: usize = 32;
 const MAX_RUNS_PER_PEER: usize = 32;
 /// Runs of one log that are on their way or being stored. Enough to fill 4 MiB of line.
 const MAX_RUNS_PER_FETCH: usize = 16;
-/// Runs that one peer may push before the store has taken them; more are dropped, and fetched
-/// later. In small pushes of one entry, a burst.
-const MAX_PUSHED_PER_PEER: usize = 256;
+/// Weight of the runs that one peer sent unasked and that aren't stored yet, in bytes; what is over
+/// is dropped, and fetched later.
+const MAX_PUSHED_WEIGHT: u64 = 2 * 1024 * 1024;
+/// Runs of all peers that aren't stored yet, those who left included. What is over is dropped, and
+/// asked for again.
+const MAX_STORING: usize = 1024;
 /// After how long a peer that was asked and sends nothing counts as stalled. The largest run takes
 /// as long at 9 kB/s.
 const STALLED_AFTER: Duration = Duration::from_secs(30);
 /// How long the store is left alone after it failed.
 const STORE_AGAIN_AFTER: Duration = Duration::from_secs(60);
-/// Logs of one peer that are looked at in one go: bounds the work of a single event.
-const MAX_LOOKS: usize = 64;
+/// Logs of one peer that are found to be fetched from others already, before the look for more is
+/// put off: bounds the work of a single event.
+const MAX_BUSY_LOOKS: usize = 32;
 
 /// How soon a peer is asked again when something came that doesn't join: the rest may have been
 /// overtaken, or lost.
@@ -56,30 +60,36 @@ impl SpaceSync {
     pub(super) fn schedule(&mut self, now: Duration) {
         let peers: Vec<_> = self.peers.keys().copied().collect();
         for id in peers {
-            let mut looks = MAX_LOOKS;
-            while looks > 0 {
-                let Some(peer) = self.peers.get_mut(&id) else { break };
-                if peer.fetches >= MAX_FETCHES_PER_PEER || peer.runs >= MAX_RUNS_PER_PEER {
-                    break;
-                }
-                let after = peer.cursor.map_or(Bound::Unbounded, Bound::Excluded);
-                let Some(&author) = peer.wanted.range((after, Bound::Unbounded)).next() else {
-                    // The next look begins anew; one round is enough for one event.
-                    peer.cursor = None;
-                    break;
-                };
-                peer.cursor = Some(author);
+            let mut busy = 0;
+            while let Some(author) = self.next_wanted(id) {
                 match self.look(now, id, &author) {
-                    Look::Asked | Look::Busy => {}
+                    Look::Asked => {}
+                    // The answer of whoever is asked leads to the next look at all of them.
+                    Look::Busy => busy += 1,
                     Look::Done => {
                         if let Some(peer) = self.peers.get_mut(&id) {
                             peer.wanted.remove(&author);
                         }
                     }
                 }
-                looks -= 1;
+                if busy == MAX_BUSY_LOOKS {
+                    break;
+                }
             }
         }
+    }
+
+    /// The next log to look at for a peer, in turn, if it may be asked for more.
+    fn next_wanted(&mut self, id: PeerId) -> Option<AuthorId> {
+        let peer = self.peers.get_mut(&id)?;
+        if peer.fetches >= MAX_FETCHES_PER_PEER || peer.runs >= MAX_RUNS_PER_PEER {
+            return None;
+        }
+        let after = peer.cursor.map_or(Bound::Unbounded, Bound::Excluded);
+        let next = peer.wanted.range((after, Bound::Unbounded)).next();
+        let next = next.or_else(|| peer.wanted.first()).copied();
+        peer.cursor = next;
+        next
     }
 
     fn look(&mut self, now: Duration, id: PeerId, author: &AuthorId) -> Look {
@@ -146,6 +156,10 @@ impl SpaceSync {
             peer.fetches -= 1;
             peer.runs = peer.runs.saturating_sub(fetch.credit);
         }
+        // A log of which nothing came may exist in a claim only.
+        if self.logs.get(author).is_some_and(|log| log.known().is_none() && log.suspect.is_none()) {
+            self.logs.remove(author);
+        }
     }
 
     /// Looks at a log anew with all peers that claim to have it.
@@ -153,17 +167,6 @@ impl SpaceSync {
         for peer in self.peers.values_mut() {
             if peer.claims.contains_key(author) {
                 peer.wanted.insert(*author);
-            }
-        }
-    }
-
-    /// Drops what is known of logs that nobody claims and we don't hold.
-    pub(super) fn forget_strangers<'a>(&mut self, authors: impl Iterator<Item = &'a AuthorId>) {
-        for author in authors {
-            let empty =
-                |log: &Log| log.known().is_none() && log.fetch.is_none() && log.suspect.is_none();
-            if self.logs.get(author).is_some_and(empty) {
-                self.logs.remove(author);
             }
         }
     }
@@ -176,7 +179,6 @@ impl SpaceSync {
         if log.and_then(|log| log.fetch.as_ref()).is_some_and(|fetch| fetch.peer == id) {
             self.end_fetch(author);
             self.want_again(author);
-            self.forget_strangers([author].into_iter());
         }
     }
 
@@ -216,7 +218,8 @@ impl SpaceSync {
             self.report_crowd();
             return true;
         }
-        self.peers.get(&id).is_none_or(|p| p.runs >= MAX_RUNS_PER_PEER + MAX_PUSHED_PER_PEER)
+        self.stores.len() >= MAX_STORING
+            || self.peers.get(&id).is_none_or(|peer| peer.pushed >= MAX_PUSHED_WEIGHT)
     }
 
     /// Tells whether a run was asked for, and counts it if so.
@@ -326,9 +329,10 @@ impl SpaceSync {
         let (size, older) = (known.size(), run.place() == Placement::Older);
         log.want_older &= !older;
         log.storing.push_back((ticket, known));
-        self.stores.insert(ticket, (author, id));
+        let pushed = if origin == Origin::Pushed { run.weight() } else { 0 };
+        self.stores.insert(ticket, Storing { author, peer: id, pushed });
         if let Some(peer) = self.peers.get_mut(&id) {
-            peer.runs += usize::from(origin == Origin::Pushed);
+            peer.pushed += pushed;
             if !older {
                 peer.sent(run.head().checkpoint(&author));
             }
@@ -413,17 +417,23 @@ impl SpaceSync {
         }
     }
 
+    /// The store is done with a run: there is room for another.
+    pub(super) fn end_storing(&mut self, ticket: Ticket) -> Option<AuthorId> {
+        let Storing { author, peer, pushed } = self.stores.remove(&ticket)?;
+        if let Some(peer) = self.peers.get_mut(&peer) {
+            peer.pushed = peer.pushed.saturating_sub(pushed);
+            peer.runs = peer.runs.saturating_sub(usize::from(pushed == 0));
+        }
+        Some(author)
+    }
+
     pub(super) fn give_up_storing(&mut self, now: Duration, author: &AuthorId) {
         self.end_fetch(author);
         let again = now + STORE_AGAIN_AFTER;
         let Some(log) = self.logs.get_mut(author) else { return };
         log.not_before = again;
-        for (ticket, _) in log.storing.drain(..) {
-            let from = self.stores.remove(&ticket).map(|(_, peer)| peer);
-            if let Some(peer) = from.and_then(|id| self.peers.get_mut(&id)) {
-                peer.runs = peer.runs.saturating_sub(1);
-            }
-        }
+        let tickets: Vec<_> = log.storing.drain(..).map(|(ticket, _)| ticket).collect();
+        tickets.iter().for_each(|ticket| _ = self.end_storing(*ticket));
         self.retries.insert((again, *author, None));
     }
 }

@@ -66,8 +66,12 @@ pub(super) struct Peer {
     pub(super) bulk_unsent: usize,
     /// Logs being fetched from this peer.
     pub(super) fetches: usize,
-    /// Runs that the peer may still send, or that came from it and aren't stored yet.
+    /// Runs that the peer may still send, or that came when asked for and aren't stored yet.
     pub(super) runs: usize,
+    /// Weight of the runs that came unasked and aren't stored yet.
+    pub(super) pushed: u64,
+    /// When it last got a list in answer to its digest.
+    pub(super) answered: Option<Duration>,
 }
 
 impl Peer {

@@ -70,6 +70,15 @@ pub(super) struct Fetch {
     pub(super) deadline: Duration,
 }
 
+/// A run that the store is storing.
+#[derive(Debug)]
+pub(super) struct Storing {
+    pub(super) author: AuthorId,
+    pub(super) peer: PeerId,
+    /// Its weight if it came unasked, else 0.
+    pub(super) pushed: u64,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FetchKind {
     Forward,
@@ -104,7 +113,7 @@ pub struct SpaceSync {
     /// For whom the store is loading what.
     pub(super) loads: BTreeMap<Ticket, (PeerId, AuthorId)>,
     /// Whose run the store is storing, and who sent it.
-    pub(super) stores: BTreeMap<Ticket, (AuthorId, PeerId)>,
+    pub(super) stores: BTreeMap<Ticket, Storing>,
     /// Logs that have grown since the last announcement.
     pub(super) news: BTreeSet<AuthorId>,
     /// When news may be announced again.
@@ -178,7 +187,7 @@ impl SpaceSync {
 
     /// The store has made the run of [`Action::Store`] durable.
     pub fn stored(&mut self, now: Duration, ticket: Ticket) {
-        let Some((author, peer)) = self.stores.remove(&ticket) else { return };
+        let Some(author) = self.end_storing(ticket) else { return };
         if let Some(log) = self.logs.get_mut(&author) {
             let before = log.held_size();
             while let Some((done, known)) = log.storing.pop_front() {
@@ -192,9 +201,6 @@ impl SpaceSync {
                 self.news.insert(author);
             }
         }
-        if let Some(peer) = self.peers.get_mut(&peer) {
-            peer.runs = peer.runs.saturating_sub(1);
-        }
         self.grant(&author);
         self.settle(now);
     }
@@ -202,7 +208,7 @@ impl SpaceSync {
     /// The store could not store the run of [`Action::Store`], nor any later one of that author.
     /// It is fetched again after a while.
     pub fn store_failed(&mut self, now: Duration, ticket: Ticket) {
-        let Some((author, _)) = self.stores.get(&ticket).copied() else { return };
+        let Some(author) = self.stores.get(&ticket).map(|storing| storing.author) else { return };
         self.give_up_storing(now, &author);
         self.settle(now);
     }
@@ -372,7 +378,9 @@ impl SpaceSync {
     }
 
     fn remove_peer(&mut self, peer: PeerId) -> bool {
-        let Some(gone) = self.peers.remove(&peer) else { return false };
+        if self.peers.remove(&peer).is_none() {
+            return false;
+        }
         let fetched = |log: &Log| log.fetch.as_ref().is_some_and(|fetch| fetch.peer == peer);
         let dropped: Vec<_> =
             self.logs.iter().filter(|(_, log)| fetched(log)).map(|(id, _)| *id).collect();
@@ -380,7 +388,6 @@ impl SpaceSync {
             self.end_fetch(&author);
             self.want_again(&author);
         }
-        self.forget_strangers(gone.claims.keys());
         true
     }
 }

@@ -8,6 +8,7 @@
     reason = "a test in several files"
 )]
 
+mod hostile;
 mod store;
 mod world;
 

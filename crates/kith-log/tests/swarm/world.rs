@@ -10,7 +10,7 @@ use kith_log::{
 
 use crate::store::Store;
 
-const ADMISSION: [u8; 32] = [1; 32];
+pub const ADMISSION: [u8; 32] = [1; 32];
 
 /// SplitMix64: small, seeded, good enough to choose steps.
 pub struct Rng(pub u64);
@@ -85,6 +85,20 @@ pub struct World {
     pub duplication: u64,
     pub sent: usize,
     pub sent_bytes: usize,
+    /// All messages that were sent, where they are wanted.
+    pub tap: Option<Vec<Vec<u8>>>,
+}
+
+/// First entries of authors that nobody knows, all admitted.
+pub fn sybils(space: &SpaceId, admission: &[u8; 32], count: u8) -> Vec<VerifiedRun> {
+    let secrets = (0..count).map(|i| AuthorSecret::from_seed(&[100 + i; 32]));
+    secrets
+        .map(|secret| {
+            let body = Opening::admit(admission, &secret.author(), None).to_body();
+            let drafts = vec![Draft { lamport: 1, time_ms: 0, epoch: 0, body }];
+            append(&secret, space, None, drafts).unwrap()
+        })
+        .collect()
 }
 
 fn secret(index: usize, incarnation: u8) -> AuthorSecret {
@@ -109,6 +123,7 @@ impl World {
             duplication: 0,
             sent: 0,
             sent_bytes: 0,
+            tap: None,
         };
         (0..nodes).for_each(|_| world.add_node());
         world
@@ -187,6 +202,7 @@ impl World {
                     let Some(&to) = node.peers.get(&peer) else { continue };
                     self.sent += 1;
                     self.sent_bytes += message.len();
+                    self.tap.iter_mut().for_each(|tap| tap.push(message.clone()));
                     let line = self.lines.get_mut(&(at, to)).expect("a peer has a line");
                     if bulk { line.bulk.push_back(message) } else { line.direct.push_back(message) }
                 }

@@ -3,14 +3,16 @@
 //! redb refuses everything after one failed write or sync. Nothing is wrong with the file then:
 //! it is opened anew, which rolls back what was not committed, and the store goes on.
 
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use redb::{Key, ReadTransaction, ReadableDatabase, TableDefinition, Value, WriteTransaction};
+use redb::{
+    Key, ReadTransaction, ReadableDatabase, StorageBackend, TableDefinition, Value,
+    WriteTransaction,
+};
 
-use super::backend::{Backend, Unsynced};
+use super::backend::{Backend, Frozen};
 use super::disk::{Disk, Open};
 use super::error::StoreError;
 
@@ -20,7 +22,6 @@ pub(super) struct Database {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     cache: usize,
-    unsynced: Arc<Mutex<Unsynced>>,
     state: RwLock<State>,
 }
 
@@ -34,18 +35,19 @@ struct State {
 #[derive(Debug)]
 enum Handle {
     Open(redb::Database),
-    /// Opening it anew failed; it is tried again by the next call.
-    Failed,
+    /// It can't be opened for writing, for this reason; what was committed can be read.
+    Frozen(redb::Database, StoreError),
+    /// It can't be opened at all, for this reason; the next call tries again.
+    Failed(StoreError),
     Closed,
 }
 
 impl Database {
     /// Opens the file, or makes it.
     pub(super) fn open(disk: Arc<dyn Disk>, path: &Path, cache: usize) -> Result<Self, StoreError> {
-        let unsynced = Arc::default();
-        let handle = open(&*disk, path, cache, &unsynced)?;
+        let handle = open(&*disk, path, cache)?;
         let state = State { opening: 0, handle: Handle::Open(handle) };
-        Ok(Self { disk, path: path.into(), cache, unsynced, state: RwLock::new(state) })
+        Ok(Self { disk, path: path.into(), cache, state: RwLock::new(state) })
     }
 
     /// Reads from a snapshot. Writers neither wait for it nor change what it sees.
@@ -55,43 +57,32 @@ impl Database {
         &self,
         mut read: impl FnMut(&Snapshot) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let (opening, begun) =
-            self.begin(|database| database.begin_read().map(Snapshot).map_err(StoreError::from))?;
-        match begun.and_then(|snapshot| read(&snapshot)) {
+        let (opening, begun) = self.begin_read();
+        match begun.and_then(|snapshot| unpanicked(|| read(&snapshot))) {
             Err(StoreError::Interrupted) => {}
             result => return result,
         }
-        self.open_anew(opening)?;
-        let (_, begun) =
-            self.begin(|database| database.begin_read().map(Snapshot).map_err(StoreError::from))?;
-        read(&begun?)
+        self.open_anew(opening);
+        let (_, begun) = self.begin_read();
+        begun.and_then(|snapshot| unpanicked(|| read(&snapshot)))
     }
 
     /// Begins a write transaction. The writer alone calls this. The number is for [`Self::recover`].
     pub(super) fn begin_write(&self) -> Result<(u64, WriteTransaction), StoreError> {
-        let begin = |database: &redb::Database| {
-            let mut transaction = database.begin_write().map_err(StoreError::from)?;
-            // Two syncs a commit instead of one. In return a crash costs no walk through the whole
-            // file at the next start, and no checksum that a peer might aim at is relied on.
-            transaction.set_quick_repair(true);
-            Ok(transaction)
-        };
-        let (opening, begun) = self.begin(begin)?;
+        let (opening, begun) = self.try_begin_write();
         match begun {
-            Err(StoreError::Interrupted) => {}
-            result => return result.map(|transaction| (opening, transaction)),
+            Ok(transaction) => return Ok((opening, transaction)),
+            Err(StoreError::Closed) => return Err(StoreError::Closed),
+            Err(_) => self.open_anew(opening),
         }
-        self.open_anew(opening)?;
-        let (opening, begun) = self.begin(begin)?;
+        let (opening, begun) = self.try_begin_write();
         begun.map(|transaction| (opening, transaction))
     }
 
     /// After a failed transaction of the opening given: opens the file anew, without which neither
     /// reads nor writes would be answered.
     pub(super) fn recover(&self, opening: u64) {
-        if let Err(error) = self.open_anew(opening) {
-            tracing::warn!(%error, "the database can't be opened after a failure; trying again");
-        }
+        self.open_anew(opening);
     }
 
     /// Closes the file. What comes later is refused.
@@ -100,61 +91,81 @@ impl Database {
         state.handle = Handle::Closed;
     }
 
-    fn begin<T>(
-        &self,
-        begin: impl Fn(&redb::Database) -> Result<T, StoreError>,
-    ) -> Result<(u64, Result<T, StoreError>), StoreError> {
-        let opening = {
-            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-            match &state.handle {
-                Handle::Open(database) => return Ok((state.opening, begin(database))),
-                Handle::Closed => return Err(StoreError::Closed),
-                Handle::Failed => state.opening,
-            }
-        };
-        self.open_anew(opening)?;
+    fn begin_read(&self) -> (u64, Result<Snapshot, StoreError>) {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        match &state.handle {
-            Handle::Open(database) => Ok((state.opening, begin(database))),
+        let begun = match &state.handle {
+            Handle::Open(database) | Handle::Frozen(database, _) => {
+                database.begin_read().map(Snapshot).map_err(StoreError::from)
+            }
+            Handle::Failed(_) => Err(StoreError::Interrupted),
             Handle::Closed => Err(StoreError::Closed),
-            Handle::Failed => Err(StoreError::Interrupted),
-        }
+        };
+        (state.opening, begun)
     }
 
-    fn open_anew(&self, seen: u64) -> Result<(), StoreError> {
+    fn try_begin_write(&self) -> (u64, Result<WriteTransaction, StoreError>) {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let begun = match &state.handle {
+            Handle::Open(database) => database.begin_write().map_err(StoreError::from),
+            Handle::Frozen(_, why) | Handle::Failed(why) => Err(why.clone()),
+            Handle::Closed => Err(StoreError::Closed),
+        };
+        let begun = begun.map(|mut transaction| {
+            // Two syncs a commit instead of one. In return a crash costs no walk through the whole
+            // file at the next start, and no checksum that a peer might aim at is relied on.
+            transaction.set_quick_repair(true);
+            transaction
+        });
+        (state.opening, begun)
+    }
+
+    fn open_anew(&self, seen: u64) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        if matches!(state.handle, Handle::Closed) {
-            return Err(StoreError::Closed);
-        }
-        if state.opening != seen && matches!(state.handle, Handle::Open(_)) {
-            return Ok(());
+        if state.opening != seen || matches!(state.handle, Handle::Closed) {
+            return;
         }
         // The old handle is gone before the new one reads the file. It can't write any more.
-        state.handle = Handle::Failed;
+        state.handle = Handle::Failed(StoreError::Interrupted);
         state.opening += 1;
-        let handle = open(&*self.disk, &self.path, self.cache, &self.unsynced)?;
-        state.handle = Handle::Open(handle);
-        Ok(())
+        let opened = open(&*self.disk, &self.path, self.cache);
+        state.handle = match opened {
+            Ok(database) => Handle::Open(database),
+            Err(error) => {
+                tracing::warn!(%error, "the database can't be written; trying again at each write");
+                match open_frozen(&*self.disk, &self.path, self.cache) {
+                    Ok(database) => Handle::Frozen(database, error),
+                    Err(_) => Handle::Failed(error),
+                }
+            }
+        };
     }
 }
 
-fn open(
-    disk: &dyn Disk,
-    path: &Path,
-    cache: usize,
-    unsynced: &Arc<Mutex<Unsynced>>,
-) -> Result<redb::Database, StoreError> {
-    let io = |doing| move |error: io::Error| StoreError::io(doing, path, error);
-    let file = disk.open(path, Open::Write).map_err(io("open"))?;
-    unsynced.lock().unwrap_or_else(PoisonError::into_inner).heal(&*file).map_err(io("write"))?;
-    let backend = Backend::new(file, unsynced.clone());
-    // A plain open believes the file's pages, and may panic at ones that redb never wrote.
-    let opened = catch_unwind(AssertUnwindSafe(|| {
-        redb::Builder::new().set_cache_size(cache).create_with_backend(backend)
-    }));
-    opened
-        .map_err(|_| StoreError::Corrupt { detail: "its pages make no sense".to_owned() })?
-        .map_err(StoreError::from)
+fn open(disk: &dyn Disk, path: &Path, cache: usize) -> Result<redb::Database, StoreError> {
+    let file = disk.open(path, Open::Write);
+    let file = file.map_err(|error| StoreError::io("open", path, error))?;
+    build(cache, Backend::new(file))
+}
+
+/// Opens the file for reading what was committed, on a disk that can't be written now.
+fn open_frozen(disk: &dyn Disk, path: &Path, cache: usize) -> Result<redb::Database, StoreError> {
+    let file = disk.open(path, Open::Read);
+    let file = file.map_err(|error| StoreError::io("open", path, error))?;
+    build(cache, Frozen::new(file))
+}
+
+fn build(cache: usize, backend: impl StorageBackend) -> Result<redb::Database, StoreError> {
+    unpanicked(|| {
+        let mut builder = redb::Builder::new();
+        builder.set_cache_size(cache).create_with_backend(backend).map_err(StoreError::from)
+    })
+}
+
+/// Runs what reads the file's pages, which redb believes: it panics at ones that it never wrote.
+pub(super) fn unpanicked<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err(StoreError::Corrupt { detail: "its pages make no sense".to_owned() })
+    })
 }
 
 /// The database as it was when the snapshot was taken.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::blobs::Blobs;
-use super::database::{Database, Snapshot};
+use super::database::{Database, Snapshot, unpanicked};
 use super::disk::{Disk, Held, Open, SystemDisk};
 use super::error::StoreError;
 use super::identity::Identity;
@@ -82,9 +82,9 @@ impl Store {
             create(&disk, dir, &path, options.cache)?;
         }
         let database = Database::open(disk.clone(), &path, options.cache)?;
-        schema::migrate(&database)?;
+        unpanicked(|| schema::migrate(&database))?;
         let file = disk.identity(&path).map_err(|error| StoreError::io("look at", &path, error))?;
-        let identity = Identity::load(&database, file)?;
+        let identity = unpanicked(|| Identity::load(&database, file))?;
         let blobs = Blobs::open(disk, dir, &database)?;
         let shared = Arc::new(Shared {
             database,

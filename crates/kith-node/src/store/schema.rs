@@ -13,13 +13,13 @@ pub(super) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::
 /// Under this name in [`META`]: the format's version, `u32`. It stands in this place for ever.
 const SCHEMA: &str = "schema";
 
-/// Space id to [`SpaceRow`](super::spaces::SpaceRow).
+/// Space id to `spaces::SpaceRow`.
 pub(super) const SPACES: TableDefinition<'static, [u8; 32], &[u8]> = TableDefinition::new("spaces");
-/// App id to [`AppRow`](super::apps::AppRow).
+/// App id to `apps::AppRow`.
 pub(super) const APPS: TableDefinition<'static, [u8; 32], &[u8]> = TableDefinition::new("apps");
 /// Name of a publishing key to its Ed25519 seed.
 pub(super) const KEYS: TableDefinition<'static, &str, [u8; 32]> = TableDefinition::new("keys");
-/// Endpoint id to [`PeerRow`](super::peers::PeerRow).
+/// Endpoint id to `peers::PeerRow`.
 pub(super) const PEERS: TableDefinition<'static, [u8; 32], &[u8]> = TableDefinition::new("peers");
 /// Endpoint ids that the person blocked.
 pub(super) const BLOCKED: TableDefinition<'static, [u8; 32], ()> = TableDefinition::new("blocked");

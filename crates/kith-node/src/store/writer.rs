@@ -3,7 +3,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
@@ -12,7 +11,7 @@ use redb::{Key, Table, TableDefinition, Value, WriteTransaction};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::DATABASE_FILE;
-use super::database::Database;
+use super::database::{Database, unpanicked};
 use super::error::StoreError;
 use super::open::Shared;
 
@@ -191,13 +190,7 @@ fn run(shared: &Shared, mut queue: mpsc::Receiver<Job>) {
 /// does not hurt the others.
 fn commit(shared: &Shared, mut group: Vec<Box<dyn Write>>) {
     while !group.is_empty() {
-        let attempt = catch_unwind(AssertUnwindSafe(|| attempt(shared, &mut group)));
-        let attempt = attempt.unwrap_or_else(|_| {
-            tracing::error!("a write panicked");
-            let detail = "writing to it failed in an unforeseen way".to_owned();
-            Err(StoreError::Corrupt { detail })
-        });
-        match attempt {
+        match unpanicked(|| attempt(shared, &mut group)) {
             Ok(Attempt::Refused(at, error)) => group.remove(at).done(Err(error)),
             Ok(Attempt::Committed(serials)) => {
                 for (space, serial) in serials {

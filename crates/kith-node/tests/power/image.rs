@@ -89,7 +89,7 @@ impl Image {
             Event::Remove(path) => {
                 self.names.remove(path);
             }
-            Event::Sync(_) | Event::SyncDir(_) | Event::Told(_) => {}
+            Event::Sync(_) | Event::LostSync(_) | Event::SyncDir(_) | Event::Told(_) => {}
         }
     }
 

@@ -33,6 +33,8 @@ pub(crate) enum Event {
     Remove(PathBuf),
     /// A file is synced: the power may fail before it is.
     Sync(u64),
+    /// A file's sync failed: what was not synced is in memory, and the system will not write it.
+    LostSync(u64),
     /// A folder is synced: the power may fail before it is.
     SyncDir(PathBuf),
     /// The test was told that something is done: what, by its number.
@@ -117,6 +119,9 @@ impl SimDisk {
         if let Some(fault) = &mut state.fault
             && let Some(kind) = fault(&event)
         {
+            if let Event::Sync(file) = event {
+                state.events.push(Event::LostSync(file));
+            }
             return Err(kind.into());
         }
         state.image.apply(&event);
@@ -243,6 +248,9 @@ impl Replay {
                 for event in self.files.remove(file).unwrap_or_default() {
                     self.durable.apply(&event);
                 }
+            }
+            Event::LostSync(file) => {
+                self.files.remove(file);
             }
             Event::SyncDir(dir) => {
                 for event in self.names.remove(dir).unwrap_or_default() {

@@ -134,6 +134,13 @@ impl Blobs {
         Ok(())
     }
 
+    /// Closes a blob's files, and believes from then on only what its row says.
+    pub(super) fn forget(&self, hash: &[u8; 32]) {
+        if let Some(live) = self.opened().blobs.remove(hash) {
+            live.kill();
+        }
+    }
+
     /// Keeps others from opening the blob until [`Self::bury`], and its transfer from ending well.
     pub(super) fn condemn(&self, hash: &[u8; 32]) {
         let mut opened = self.opened();

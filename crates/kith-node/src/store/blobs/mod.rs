@@ -18,7 +18,7 @@ pub(super) use table::is_complete;
 
 use super::error::StoreError;
 
-/// A blob's BLAKE3 hash to its [`BlobRow`](table::BlobRow).
+/// A blob's BLAKE3 hash to its `table::BlobRow`.
 const BLOBS: TableDefinition<'static, [u8; 32], &[u8]> = TableDefinition::new("blobs");
 
 pub(super) fn lay_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {

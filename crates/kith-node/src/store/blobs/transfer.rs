@@ -203,9 +203,11 @@ impl Store {
             if blob.complete {
                 return Ok(blob);
             }
-            let blob = syncing.sync().map_err(|error| store.blob_error("sync", &hash, error))?;
-            store.blobs().sync_names()?;
-            Ok(blob)
+            let synced = syncing.sync().map_err(|error| store.blob_error("sync", &hash, error));
+            let synced = synced.and_then(|blob| store.blobs().sync_names().map(|()| blob));
+            // The next sync may say yes to bytes that this one lost: what was not kept is believed
+            // no more.
+            synced.inspect_err(|_| store.blobs().forget(&hash))
         })
         .await?;
         blob.complete |= complete;

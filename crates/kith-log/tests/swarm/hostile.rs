@@ -1,0 +1,187 @@
+//! Peers that send what they shouldn't: nobody panics, believes it, or grows without limit.
+
+use std::time::Duration;
+
+use kith_log::sync::{Action, At, Config, Message, Part, PeerId, Quotas, SpaceSync};
+use kith_log::{AuthorId, Checkpoint};
+
+use crate::store::Store;
+use crate::world::{ADMISSION, Rng, SeedOnPanic, World};
+
+/// Messages of an honest conversation, to be changed.
+fn conversation(seed: u64) -> (World, Vec<Vec<u8>>) {
+    let mut world = World::new(seed, 3);
+    world.tap = Some(Vec::new());
+    world.connect_all();
+    for at in 0..3 {
+        (0..10).for_each(|_| world.append(at, 2, 100));
+        world.append(at, 1, 50_000);
+    }
+    world.settle(Duration::from_secs(3600));
+    let messages = world.tap.take().expect("it was just set");
+    (world, messages)
+}
+
+fn mutate(rng: &mut Rng, message: &mut Vec<u8>) {
+    match rng.below(5) {
+        0 if !message.is_empty() => {
+            let at = rng.below(message.len());
+            message[at] ^= 1 << rng.below(8);
+        }
+        1 => message.truncate(rng.below(message.len() + 1)),
+        2 => message.push(rng.next() as u8),
+        3 if !message.is_empty() => {
+            let at = rng.below(message.len().min(80));
+            message[at] = rng.next() as u8;
+        }
+        _ => {}
+    }
+}
+
+/// Messages that decode, and mean mischief.
+fn forge(rng: &mut Rng, authors: &[AuthorId]) -> Vec<u8> {
+    let known = authors[rng.below(authors.len())];
+    let stranger = AuthorId::from_bytes(std::array::from_fn(|_| rng.next() as u8));
+    let author = if rng.chance(50) { known } else { stranger };
+    let size = [1, 5, 1000, u64::MAX][rng.below(4)];
+    let head = Checkpoint { author, size, root: [7; 32], signature: [7; 64] };
+    let have = rng.chance(50).then_some(([7; 32], [7; 64]));
+    let runs = 255;
+    let message = match rng.below(7) {
+        0 => Message::Heads { part: Part::News, heads: vec![head] },
+        1 => Message::Heads { part: Part::ListGoesOn, heads: vec![head] },
+        2 => Message::Want { author, at: At::From { index: size % 7, have }, runs },
+        3 => Message::Want { author, at: At::Before { index: size }, runs },
+        4 => Message::More { author, runs },
+        5 => Message::Nothing { author },
+        _ => Message::Compare { digest: [rng.next() as u8; 32] },
+    };
+    message.encode()
+}
+
+/// A node among hostile peers: what it stores and loads is done at once.
+struct Victim {
+    sync: SpaceSync,
+    store: Store,
+    accused: Vec<PeerId>,
+    sent: usize,
+    now: Duration,
+}
+
+impl Victim {
+    fn drain(&mut self) {
+        loop {
+            let mut work = Vec::new();
+            while let Some(action) = self.sync.poll_action() {
+                match action {
+                    Action::Send { message, peer, bulk } => {
+                        self.sent += message.len();
+                        work.extend(bulk.then_some(Action::Send { peer, bulk, message }));
+                    }
+                    Action::Misbehaved { peer, .. } => self.accused.push(peer),
+                    Action::Forked { author, .. } => panic!("a fork of {author} was forged"),
+                    Action::OwnLogAhead { .. } => panic!("a head of our own log was forged"),
+                    other => work.push(other),
+                }
+            }
+            if work.is_empty() {
+                return;
+            }
+            for action in work {
+                match action {
+                    Action::Store { ticket, run, .. } => {
+                        self.store.add(&run);
+                        self.sync.stored(self.now, ticket);
+                    }
+                    Action::Load { ticket, author, index } => {
+                        let segment = self.store.load(&author, index);
+                        self.sync.loaded(self.now, ticket, segment);
+                    }
+                    Action::Send { peer, .. } => self.sync.bulk_sent(self.now, peer),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn hostile_messages_do_no_harm() {
+    for seed in crate::seeds().take(20) {
+        let _seed = SeedOnPanic(seed);
+        let (world, messages) = conversation(seed);
+        let mut rng = Rng(seed);
+        let authors: Vec<_> = world.nodes[0].store.logs.keys().copied().collect();
+        let own = world.nodes[0].secret.author();
+        let quotas = Quotas { authors: 12, ..Quotas::default() };
+        let config = Config { quotas, ..Config::new(world.space, Some(own)) };
+        // Half of the victims know the logs, half know their own alone.
+        let mut store = world.nodes[0].store.clone();
+        store.logs.retain(|author, _| seed % 2 == 0 || *author == own);
+        let sync = SpaceSync::new(config, store.known());
+        let now = Duration::ZERO;
+        let mut victim = Victim { sync, store, accused: Vec::new(), sent: 0, now };
+        let mut next_peer = 2;
+        let mut peers = [0, 1];
+        (0..2).for_each(|peer| victim.sync.peer_joined(now, peer));
+        for step in 0..3000 {
+            let which = rng.below(2);
+            let message = if rng.chance(30) {
+                forge(&mut rng, &authors)
+            } else {
+                let mut message = messages[rng.below(messages.len())].clone();
+                mutate(&mut rng, &mut message);
+                message
+            };
+            victim.sync.handle_message(victim.now, peers[which], &message);
+            victim.drain();
+            if victim.accused.contains(&peers[which]) {
+                peers[which] = next_peer;
+                victim.sync.peer_joined(victim.now, next_peer);
+                next_peer += 1;
+                victim.accused.clear();
+            }
+            victim.now += Duration::from_millis(rng.next() % 3000);
+            if victim.sync.poll_timeout().is_some_and(|(at, _)| at <= victim.now) {
+                victim.sync.handle_timeout(victim.now);
+            }
+            victim.drain();
+            if step % 50 == 0 {
+                let state = format!("{:?}", victim.sync).len();
+                assert!(state < 200_000, "step {step}: the state prints as {state} characters");
+            }
+        }
+        assert!(next_peer > 10, "broken messages go unpunished");
+        // What it holds is what honest members wrote, no more and no less of it.
+        for (author, log) in &victim.store.logs {
+            let honest = &world.nodes[0].store.logs[author];
+            assert!(log.entries.iter().all(|(index, entry)| honest.entries[index] == *entry));
+        }
+        // And it is still of use to an honest member.
+        let mut again = World::new(seed, 2);
+        assert_eq!(again.nodes[0].secret.author(), own);
+        again.nodes[0].store = victim.store;
+        again.restart(0);
+        again.connect(0, 1);
+        again.settle(Duration::from_secs(3600));
+        again.assert_equal();
+    }
+}
+
+#[test]
+fn a_stolen_admission_fills_a_quota_and_nothing_else() {
+    let mut world = World::new(1, 2);
+    let quotas = Quotas { authors: 5, ..Quotas::default() };
+    world.configure(0, |config| config.quotas = quotas);
+    world.append(0, 1, 10);
+    // One who knows the space's secret admits as many authors as he likes.
+    let many = crate::world::sybils(&world.space, &ADMISSION, 50);
+    for run in &many {
+        world.nodes[1].store.add(run);
+    }
+    world.restart(1);
+    world.connect(0, 1);
+    world.settle(Duration::from_secs(3600));
+    assert_eq!(world.nodes[0].store.logs.len(), 5);
+    assert_eq!(world.nodes[0].quotas_reached, [None]);
+}
