@@ -62,7 +62,7 @@ const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy")
 const PERMISSIONS: HeaderName = HeaderName::from_static("permissions-policy");
 
 /// What no page gets: kith has no permissions for these yet.
-const DENIED: &str = "accelerometer=(), bluetooth=(), browsing-topics=(), camera=(), \
+const DENIED: &str = "accelerometer=(), browsing-topics=(), camera=(), \
     clipboard-read=(), compute-pressure=(), display-capture=(), encrypted-media=(), \
     geolocation=(), gyroscope=(), hid=(), idle-detection=(), local-fonts=(), magnetometer=(), \
     microphone=(), midi=(), otp-credentials=(), payment=(), publickey-credentials-create=(), \
@@ -70,7 +70,7 @@ const DENIED: &str = "accelerometer=(), bluetooth=(), browsing-topics=(), camera
     xr-spatial-tracking=()";
 /// What a page needs a click for anyway, or that stays inside it.
 const GRANTED: &str = "autoplay=(self), clipboard-write=(self), fullscreen=(self), \
-    gamepad=(self), picture-in-picture=(self), screen-wake-lock=(self), web-share=()";
+    gamepad=(self), picture-in-picture=(self), screen-wake-lock=(self)";
 
 /// Puts the headers of `policy` on a response of `host`; nothing that a handler set survives.
 pub(crate) fn stamp(headers: &mut HeaderMap, policy: &Policy, host: &str) {
@@ -79,7 +79,7 @@ pub(crate) fn stamp(headers: &mut HeaderMap, policy: &Policy, host: &str) {
         let value = HeaderValue::from_str(value).expect("policies are visible ASCII");
         headers.insert(name, value);
     };
-    set(CONNECTION_ALLOWLIST, "(response-origin)");
+    set(CONNECTION_ALLOWLIST, &connections(policy, host));
     set(header::CONTENT_SECURITY_POLICY, &content_security(policy, host));
     set(COOP, "same-origin");
     set(COEP, "require-corp");
@@ -88,6 +88,15 @@ pub(crate) fn stamp(headers: &mut HeaderMap, policy: &Policy, host: &str) {
     set(PERMISSIONS, &format!("{DENIED}, {GRANTED}"));
     set(header::REFERRER_POLICY, "no-referrer");
     set(header::X_DNS_PREFETCH_CONTROL, "off");
+}
+
+/// Where a page may connect or lead to. The dashboard opens the pages of spaces, on origins that
+/// nobody but this node serves.
+fn connections(policy: &Policy, host: &str) -> String {
+    match policy {
+        Policy::Dashboard => format!("(response-origin \"http://*.{host}/*\")"),
+        Policy::Nothing | Policy::App | Policy::Notice(_) => "(response-origin)".into(),
+    }
 }
 
 fn content_security(policy: &Policy, host: &str) -> String {

@@ -1,0 +1,1 @@
+/* only its loading matters */ self.sub = true;

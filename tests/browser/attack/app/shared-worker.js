@@ -1,0 +1,1 @@
+self.onconnect = ({ ports: [port] }) => { port.onmessage = ({ data }) => { eval(data); }; port.start(); };

@@ -1,0 +1,1 @@
+self.onmessage = ({ data }) => { eval(data); };

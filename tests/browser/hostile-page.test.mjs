@@ -1,0 +1,146 @@
+// Hostile pages try to reach the dashboard, somebody else's space, or the node behind them: an app on its
+// own origin, a website, a page of another program on this machine, and one on the dashboard's own host
+// at another port. Each way is tried on a careless server as well, where it must work.
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer as createRelay, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { launch } from './attack/browser.mjs';
+import { APP, startGateway } from './attack/gateway.mjs';
+import { servePlain } from './attack/plain.mjs';
+
+/** How long an attack may take, in ms. */
+const PATIENCE = 5_000;
+/** The labels of the attacker's space and of the victim's, which the attacker is let know here. */
+const [OWN, VICTIM] = ['hostileapp', 'victimspace'];
+
+/** @type {Awaited<ReturnType<typeof startGateway>>} */ let gateway;
+/** @type {Awaited<ReturnType<typeof servePlain>>} */ let site;
+/** @type {Awaited<ReturnType<typeof servePlain>>} */ let careless;
+/** @type {import('playwright-core').BrowserContext} */ let browser;
+/** @type {string} */ let folder;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'kith-attack-'));
+  [gateway, site, careless] = await Promise.all([startGateway([OWN, VICTIM]), servePlain(APP), servePlain(APP)]);
+  browser = await launch(join(folder, 'profile'));
+  // The browser is the person's: it has been in both spaces.
+  for (const label of [OWN, VICTIM]) {
+    const page = await browser.newPage();
+    await page.goto(await gateway.url(label));
+    await page.evaluate((text) => { localStorage.setItem('secret', text); document.cookie = `script=${text}; path=/`; }, label);
+    await page.close();
+  }
+});
+
+after(async () => {
+  await browser.close();
+  await Promise.all([gateway.stop(), site.stop(), careless.stop()]);
+  await rm(folder, { recursive: true });
+});
+
+/** @param {number} time @param {string} value @returns {Promise<string>} */
+const later = (time, value) => new Promise((done) => { setTimeout(done, time, value).unref(); });
+
+/**
+ * What the page at `url` gets of `victim`: nothing, where it gets nothing.
+ * @param {string} url @param {string} name @param {string} victim
+ */
+async function reach(url, name, victim) {
+  const page = await browser.newPage();
+  try {
+    await page.goto(url);
+    assert.equal(await page.title(), 'hostile');
+    const attempt = page.evaluate(
+      ([which, where]) => Promise.resolve(/** @type {any} */ (window).reaches[which](where)).catch(() => 'nothing'),
+      /** @type {const} */ ([name, victim]),
+    );
+    const got = await Promise.race([attempt.catch(() => 'nothing'), later(PATIENCE, 'nothing')]);
+    if (got !== undefined && got !== null) return got;
+    return await Promise.race([framed(page, victim), later(PATIENCE / 2, 'nothing')]);
+  } finally {
+    await page.close();
+  }
+}
+
+/** @param {import('playwright-core').Page} page @param {string} victim @returns {Promise<string>} */
+async function framed(page, victim) {
+  for (;;) {
+    for (const frame of page.frames()) {
+      if (frame.url().startsWith(victim) && (await frame.title().catch(() => '')) !== '') return 'shown in a frame';
+    }
+    await later(50, '');
+  }
+}
+
+/** @type {() => [string, string][]} */
+const attackers = () => [
+  ['an app of its own', gateway.origin(OWN)],
+  ['a website', site.origin('evil.localhost')],
+  ['a page by address', site.origin('127.0.0.1')],
+  ['a page on the dashboard’s host', site.origin('localhost')],
+];
+
+for (const victim of ['the dashboard', 'another space']) {
+  test(`hostile pages get nothing of ${victim}`, async (t) => {
+    const label = victim === 'another space' ? VICTIM : '';
+    const page = await browser.newPage();
+    await page.goto(site.origin());
+    const names = await page.evaluate(() => Object.keys(/** @type {any} */ (window).reaches));
+    await page.close();
+    for (const name of names) {
+      await t.test(name, async () => {
+        const control = reach(site.origin('evil.localhost'), name, careless.origin('victim.localhost'));
+        const got = attackers().map(async ([who, url]) => [who, await reach(url, name, gateway.origin(label))]);
+        assert.notEqual(await control, 'nothing', 'it works on a careless server');
+        assert.deepEqual(await Promise.all(got), attackers().map(([who]) => [who, 'nothing']));
+      });
+    }
+  });
+}
+
+test('an app sees no storage and no cookie of another, nor its own permission', async () => {
+  const page = await browser.newPage();
+  await page.goto(gateway.origin(OWN));
+  const seen = await page.evaluate(() => [localStorage.getItem('secret'), document.cookie]);
+  assert.deepEqual(seen, [OWN, `script=${OWN}`]);
+  await page.close();
+});
+
+test('a page that rebinds its name to this machine gets nothing', async () => {
+  // What rebinding leads to: the browser takes the gateway for the page's own server. Here a relay on
+  // the page's address is switched from the page's server to the gateway.
+  let target = site.port;
+  const relay = createRelay((near) => {
+    const far = connect(target, '127.0.0.1');
+    near.pipe(far).pipe(near);
+    near.on('error', () => far.destroy());
+    far.on('error', () => near.destroy());
+  });
+  await new Promise((done) => { relay.listen(0, '127.0.0.1', () => done(undefined)); });
+  const { port } = /** @type {import('node:net').AddressInfo} */ (relay.address());
+  const page = await browser.newPage();
+  try {
+    await page.goto(`http://rebound.localhost:${port}/`);
+    const ask = () => page.evaluate(async () => {
+      const { status } = await fetch(`/?${Math.random()}`, { headers: { connection: 'close' } }).catch(() => ({ status: 0 }));
+      const socket = await new Promise((done) => {
+        const opened = new WebSocket(`${location.origin.replace('http', 'ws')}/.kith/api`);
+        opened.onopen = () => done('open');
+        opened.onerror = () => done('refused');
+      });
+      return { status, socket };
+    });
+    assert.deepEqual(await ask(), { status: 200, socket: 'open' }, 'it works on a careless server');
+    target = gateway.port;
+    // The browser goes on using connections that it has: a rebinding page lets them end.
+    site.endConnections();
+    assert.deepEqual(await ask(), { status: 421, socket: 'refused' });
+  } finally {
+    await page.close();
+    relay.close();
+  }
+});
