@@ -45,6 +45,11 @@ impl Answerer {
         Self { port, config, service, sender, sockets }
     }
 
+    /// How many sockets are open.
+    pub(crate) fn sockets(&self) -> usize {
+        self.sockets.count()
+    }
+
     /// The answer, with its policy. Everything that leaves the gateway comes through here, but
     /// [`policy::BUSY`].
     pub(crate) async fn answer<B>(&self, request: Request<B>) -> Response {

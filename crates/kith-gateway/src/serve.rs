@@ -25,9 +25,9 @@ const BUFFER: usize = 64 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The gateway, serving. Dropping it ends it at once; [`Gateway::shutdown`] does so in order.
-#[derive(Debug)]
 pub struct Gateway {
     port: u16,
+    answerer: Arc<Answerer>,
     stop: CancellationToken,
     kill: CancellationToken,
     tasks: TaskTracker,
@@ -51,8 +51,9 @@ impl Gateway {
         let tasks = TaskTracker::new();
         let limits = config.limits;
         let ends = Ends { stop: stop.clone(), kill: kill.clone(), tasks: tasks.clone() };
+        let answerer = Arc::new(Answerer::new(port, config, service, ends.clone()));
         let acceptor = Acceptor {
-            answerer: Arc::new(Answerer::new(port, config, service, ends.clone())),
+            answerer: Arc::clone(&answerer),
             places: Arc::new(Semaphore::new(limits.connections)),
             limits,
             ends,
@@ -60,7 +61,7 @@ impl Gateway {
         for listener in [Some(listeners.v4), listeners.v6].into_iter().flatten() {
             tasks.spawn(acceptor.clone().accept(listener));
         }
-        Self { port, stop, kill, tasks }
+        Self { port, answerer, stop, kill, tasks }
     }
 
     /// The dashboard's URL, without a token: `http://localhost:4848`.
@@ -71,6 +72,11 @@ impl Gateway {
     /// The port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// How many sockets are open.
+    pub fn sockets(&self) -> usize {
+        self.answerer.sockets()
     }
 
     /// Accepts nothing more, lets responses under way end, closes sockets with a word, and after

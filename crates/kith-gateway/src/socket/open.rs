@@ -33,6 +33,10 @@ impl Sockets {
     pub(crate) fn new(service: Arc<dyn Service>, limits: Limits, ends: Ends) -> Self {
         Self { service, limits, ends, places: Places::default() }
     }
+
+    pub(crate) fn count(&self) -> usize {
+        self.places.count()
+    }
 }
 
 /// Upgrades the request of a site whose cookie, where it has one, was checked.

@@ -17,6 +17,10 @@ pub(super) struct Held {
 }
 
 impl Places {
+    pub(super) fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+    }
+
     /// A place for one more socket of `host`, unless there are too many.
     pub(super) fn take(&self, host: &str, limits: &Limits) -> Option<Held> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
