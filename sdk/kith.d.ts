@@ -1,4 +1,7 @@
 import type * as api from './kith-api.d.ts';
+export type Me = api.Me;
+export type Member = api.Member;
+export type Appended = api.Appended;
 /**
  * What went wrong: `code` for programs, and for people `what` happened, `why`, and what `todo`.
  * Codes are the node's (see `ErrorCode`), and two of this file: `disconnected`, the node went away before

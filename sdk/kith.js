@@ -275,7 +275,7 @@ export class Connection extends EventTarget {
   async #isRefused() {
     const url = this.#url.replace(/^ws/, 'http').replace(/\/api$/, '/kith.js');
     const status = await fetch(url, { cache: 'no-store' }).then((answer) => answer.status, () => 0);
-    return [401, 403, 421].includes(status) && this.#state !== 'open';
+    return [401, 403, 410, 421].includes(status) && this.#state !== 'open';
   }
 
   /** @param {KithError} error */

@@ -51,7 +51,7 @@ export function arrive() {
   if (!/[#&?]token=/.test(hash)) return;
   const [path, query] = hash.startsWith('#/') ? hash.slice(1).split('?') : ['', hash.slice(1)];
   arrival = new URLSearchParams(query);
-  const to = path || arrival.get('to') || '/';
+  const to = path || arrival.get('at') || '/';
   history.replaceState(null, '', `/#${to.startsWith('/') ? to : `/${to}`}`);
 }
 

@@ -14,6 +14,8 @@ const TOGETHER = 5 * 60_000;
 const NEAR_TOP = 2_000;
 /** A wait is put into words after this time, in ms. */
 const PATIENCE = 800;
+/** A lost connection is told after this time, in ms: most come back sooner. */
+const LOST = 1_500;
 
 /** @template {HTMLElement} T @param {string} id @param {new () => T} kind @returns {T} */
 function get(id, kind) {
@@ -90,6 +92,7 @@ function rows() {
 }
 
 function draw() {
+  lostAt = connection.state === 'open' ? undefined : lostAt ?? Date.now();
   thread.set(rows());
   at('thread').setAttribute('aria-busy', String(room.state === 'loading'));
   at('title').textContent = room.me?.space_name ?? 'Chat';
@@ -109,8 +112,9 @@ function others() {
 
 function drawPresence() {
   if (room.state === 'loading') return;
-  const there = others();
-  const words = there.length > 0 ? `${these(there.map(({ name }) => name))} ${there.length === 1 ? 'is' : 'are'} online`
+  const away = connection.state === 'refused' || (lostAt !== undefined && Date.now() - lostAt > LOST);
+  const there = away ? [] : others();
+  const words = away ? 'Not connected' : there.length > 0 ? `${these(there.map(({ name }) => name))} ${there.length === 1 ? 'is' : 'are'} online`
     : room.members.size > 1 ? 'Nobody else is online' : 'Only you so far';
   if (at('presence').textContent === words) return;
   at('presence').textContent = words;
@@ -140,7 +144,6 @@ function drawBlank() {
 /** What is wrong, and what can be done. */
 function drawBanner() {
   const { state } = connection;
-  lostAt = state === 'open' ? undefined : lostAt ?? Date.now();
   const banner = at('banner');
   /** @type {[string, string, string, () => void] | undefined} */ let said;
   if (room.state === 'refused' || state === 'refused') {
@@ -148,7 +151,7 @@ function drawBanner() {
   } else if (room.state === 'failed') {
     const { what, why, todo } = room.error ?? { what: 'The room can’t be read.', why: '', todo: '' };
     said = [what, [what, why, todo].filter(Boolean).join(' '), 'Try again', () => void room.start()];
-  } else if (lostAt !== undefined && Date.now() - lostAt > PATIENCE) {
+  } else if (lostAt !== undefined && Date.now() - lostAt > LOST) {
     said = ['lost', 'kith does not answer. This page tries again by itself; what you write waits here.', 'Try now', () => connection.retry()];
   }
   if (banner.dataset.what === (said?.[0] ?? '')) return;
@@ -310,6 +313,7 @@ setInterval(() => {
   }
   drawBlank();
   drawBanner();
+  drawPresence();
 }, 500);
 
 const draft = JSON.parse(sessionStorage.getItem('draft') ?? '{}');
