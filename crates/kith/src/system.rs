@@ -36,6 +36,28 @@ fn data_dir_in(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
     Some(variable("LOCALAPPDATA")?.join("kith"))
 }
 
+/// Makes a folder, and those above it, that nobody else can look into. One that is there already is
+/// left as it is.
+///
+/// # Errors
+/// When it can't be made.
+pub(crate) fn make_private_dir(dir: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}
+
+/// What the person is called on this system, for a new node.
+pub(crate) fn person() -> String {
+    ["USER", "LOGNAME", "USERNAME"]
+        .into_iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|name| (1..=kith_api::MAX_NAME).contains(&name.len()))
+        .unwrap_or_else(|| "Somebody".to_owned())
+}
+
 #[cfg(not(any(windows, target_os = "macos")))]
 const OPENER: (&str, &[&str]) = ("xdg-open", &[]);
 #[cfg(target_os = "macos")]
