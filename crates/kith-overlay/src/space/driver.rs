@@ -14,6 +14,7 @@ use tracing::{debug, warn};
 
 use super::bulk::Bulk;
 use super::events::{EventSender, SpaceEvent};
+use super::members::Members;
 use super::wire::SpaceMessage;
 use crate::boxed::BoxFuture;
 use crate::storage::{Storage, StorageError, StorageResult};
@@ -31,6 +32,10 @@ const STORE_BATCH: usize = 16;
 /// How long the sync leaves a peer alone whose queue was full, or that stopped a stream.
 const REJOIN_AFTER: Duration = Duration::from_secs(1);
 
+/// How often a peer may begin anew at once; then [`REJOIN_AFTER`] lies between. Each costs a
+/// comparison of all logs.
+const FREE_BEGINS: u32 = 8;
+
 /// What the node asks of a space's task.
 #[derive(Debug)]
 pub(crate) enum Local {
@@ -44,6 +49,15 @@ pub(crate) enum Local {
     Older(AuthorId, oneshot::Sender<Result<(), OlderError>>),
     /// How far each log is held.
     Logs(oneshot::Sender<Vec<(AuthorId, KnownLog)>>),
+}
+
+/// What a peer says to a space's task.
+#[derive(Debug)]
+pub(crate) enum Remote {
+    /// What was said before does not count.
+    Begin,
+    /// A message of the sync.
+    Message(Bytes),
 }
 
 /// News that can't wait and come no faster than the connections do.
@@ -100,13 +114,13 @@ impl Inbox {
 pub(crate) struct Driver {
     pub(crate) inbox: Arc<Inbox>,
     local: mpsc::Sender<Local>,
-    remote: mpsc::Sender<(PeerId, Bytes)>,
+    remote: mpsc::Sender<(PeerId, Remote)>,
     _task: AbortOnDropHandle<()>,
 }
 
 impl Driver {
     pub(crate) fn start(
-        at: SpaceRef,
+        members: Arc<Members>,
         config: Config,
         logs: Vec<(AuthorId, KnownLog)>,
         storage: Arc<dyn Storage>,
@@ -116,7 +130,8 @@ impl Driver {
         let (local, local_queue) = mpsc::channel(LOCAL_QUEUE);
         let (remote, remote_queue) = mpsc::channel(REMOTE_QUEUE);
         let task = Task {
-            at,
+            at: members.at(),
+            members,
             sync: SpaceSync::new(config, logs),
             started: Instant::now(),
             storage,
@@ -139,7 +154,7 @@ impl Driver {
     }
 
     /// Hands over a message of a peer. Waits while others are before it.
-    pub(crate) async fn remote(&self, peer: PeerId, message: Bytes) {
+    pub(crate) async fn remote(&self, peer: PeerId, message: Remote) {
         // It fails only where the space was left meanwhile.
         let _ = self.remote.send((peer, message)).await;
     }
@@ -152,19 +167,23 @@ struct Member {
     peer: Arc<Peer>,
     permits: Arc<Semaphore>,
     bulk: Bulk,
+    /// Whether the machine knows it: once it began to talk.
+    joined: bool,
+    /// How often it began.
+    begins: u32,
 }
 
 struct Task {
     at: SpaceRef,
+    members: Arc<Members>,
     sync: SpaceSync,
     started: Instant,
     storage: Arc<dyn Storage>,
     events: EventSender,
     inbox: Arc<Inbox>,
-    /// Those that the machine knows.
     peers: BTreeMap<PeerId, Member>,
-    /// Those that it is to know again, and when.
-    waiting: BTreeMap<PeerId, (Duration, Arc<Peer>, Arc<Semaphore>)>,
+    /// Those with whom to begin anew, and when.
+    waiting: BTreeMap<PeerId, Duration>,
     to_store: VecDeque<(Ticket, VerifiedRun)>,
     storing: Option<BoxFuture<'static, Stored>>,
     loading: FuturesUnordered<BoxFuture<'static, Loaded>>,
@@ -176,7 +195,7 @@ impl Task {
     async fn run(
         mut self,
         mut local: mpsc::Receiver<Local>,
-        mut remote: mpsc::Receiver<(PeerId, Bytes)>,
+        mut remote: mpsc::Receiver<(PeerId, Remote)>,
     ) {
         let inbox = self.inbox.clone();
         loop {
@@ -196,10 +215,7 @@ impl Task {
                 }
                 () = sleep_opt(wake) => self.timeout(),
                 message = remote.recv() => match message {
-                    Some((peer, message)) if self.peers.contains_key(&peer) => {
-                        self.feed(|sync, now| sync.handle_message(now, peer, &message));
-                    }
-                    Some(_) => {}
+                    Some((peer, message)) => self.heard(peer, message),
                     None => return,
                 },
             }
@@ -212,7 +228,7 @@ impl Task {
 
     fn next_wake(&self) -> Option<Instant> {
         let machine = self.sync.poll_timeout().map(|(at, _)| at);
-        let rejoin = self.waiting.values().map(|(at, ..)| *at);
+        let rejoin = self.waiting.values().copied();
         machine.into_iter().chain(rejoin).min().map(|at| self.started + at)
     }
 
@@ -291,56 +307,86 @@ impl Task {
         });
     }
 
-    /// A peer's queue was full: what was lost is lost, so the two begin anew after a while.
+    /// Something that a peer was told is lost: the two begin anew, after a while.
     fn pause(&mut self, peer: PeerId) {
-        let Some(Member { peer: connection, permits, .. }) = self.peers.remove(&peer) else {
-            return;
-        };
-        let at = self.now() + REJOIN_AFTER;
-        self.waiting.insert(peer, (at, connection, permits));
+        let Some(member) = self.peers.get_mut(&peer) else { return };
+        // What waits in its bulk queue is out of date.
+        member.bulk =
+            Bulk::start(member.peer.clone(), self.at, member.permits.clone(), self.inbox.clone());
+        let joined = std::mem::replace(&mut member.joined, false);
         let now = self.now();
-        self.sync.peer_left(now, peer);
-        self.drain();
+        self.waiting.insert(peer, now + REJOIN_AFTER);
+        if joined {
+            self.sync.peer_left(now, peer);
+            self.drain();
+        }
     }
 
     fn news(&mut self) {
         let News { entered, left, sent, lost } = std::mem::take(&mut *self.inbox.news());
         for peer in left {
             self.waiting.remove(&peer);
-            if self.peers.remove(&peer).is_some() {
+            if self.peers.remove(&peer).is_some_and(|member| member.joined) {
                 self.feed(|sync, now| sync.peer_left(now, peer));
             }
         }
         for (peer, count) in sent {
             for _ in 0..count {
-                if self.peers.contains_key(&peer) {
+                if self.is_joined(peer) {
                     self.feed(|sync, now| sync.bulk_sent(now, peer));
                 }
             }
         }
         lost.into_iter().for_each(|peer| self.pause(peer));
-        for (peer, permits) in entered.into_values() {
-            self.join(peer, permits);
+        for (id, (peer, permits)) in entered {
+            let bulk = Bulk::start(peer.clone(), self.at, permits.clone(), self.inbox.clone());
+            let member = Member { peer, permits, bulk, joined: false, begins: 0 };
+            self.peers.insert(id, member);
         }
     }
 
-    fn join(&mut self, peer: Arc<Peer>, permits: Arc<Semaphore>) {
-        let id = peer.number();
-        if self.peers.contains_key(&id) {
+    fn is_joined(&self, peer: PeerId) -> bool {
+        self.peers.get(&peer).is_some_and(|member| member.joined)
+    }
+
+    fn heard(&mut self, peer: PeerId, message: Remote) {
+        if !self.peers.contains_key(&peer) {
+            // It may just have entered.
+            self.news();
+        }
+        match message {
+            Remote::Message(message) => {
+                if self.is_joined(peer) {
+                    self.feed(|sync, now| sync.handle_message(now, peer, &message));
+                }
+            }
+            Remote::Begin => self.begin(peer),
+        }
+    }
+
+    fn begin(&mut self, peer: PeerId) {
+        let Some(member) = self.peers.get_mut(&peer) else { return };
+        member.begins += 1;
+        if member.joined && member.begins > FREE_BEGINS {
+            self.pause(peer);
             return;
         }
-        let bulk = Bulk::start(peer.clone(), self.at, permits.clone(), self.inbox.clone());
-        self.peers.insert(id, Member { peer, permits, bulk });
-        self.feed(|sync, now| sync.peer_joined(now, id));
+        if std::mem::replace(&mut member.joined, true) {
+            self.feed(|sync, now| sync.peer_left(now, peer));
+        }
+        self.feed(|sync, now| sync.peer_joined(now, peer));
     }
 
     fn timeout(&mut self) {
         let now = self.now();
         let due: Vec<_> =
-            self.waiting.iter().filter(|(_, (at, ..))| *at <= now).map(|(id, _)| *id).collect();
+            self.waiting.iter().filter(|(_, at)| **at <= now).map(|(peer, _)| *peer).collect();
         for id in due {
-            if let Some((_, peer, permits)) = self.waiting.remove(&id) {
-                self.join(peer, permits);
+            self.waiting.remove(&id);
+            if let Some(Member { peer, .. }) = self.peers.get(&id)
+                && !self.members.restart(peer)
+            {
+                self.waiting.insert(id, now + REJOIN_AFTER);
             }
         }
         if self.sync.poll_timeout().is_some_and(|(at, _)| at <= now) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use kith_log::MAX_MESSAGE_LEN;
 
+use super::driver::Remote;
 use super::session::Session;
 use super::spaces::Spaces;
 use super::version::serve_version;
@@ -29,12 +30,12 @@ impl Handler for Spaces {
     fn entered(&self, peer: &Arc<Peer>, at: SpaceRef) {
         let (session, connected) = {
             let state = self.0.state();
-            let session = state.sessions.get(&at.space).filter(|session| session.at() == at);
+            let session = state.sessions.get(&at.space).filter(|s| s.members.at() == at);
             (session.cloned(), state.peers.get(&peer.number()).cloned())
         };
         if let (Some(session), Some(connected)) = (session, connected) {
-            session.entered(peer);
             session.driver.inbox.entered(connected.peer, connected.bulks);
+            session.members.entered(peer);
         }
     }
 
@@ -56,12 +57,17 @@ impl Handler for Spaces {
             let message = SpaceMessage::decode(&frame)
                 .map_err(|error| Close::violation(error.to_string()))?;
             match message {
-                SpaceMessage::Here(here) => session.here(peer, &here),
-                SpaceMessage::Sync(message) => {
-                    session.driver.remote(peer.number(), Bytes::from(message)).await;
+                SpaceMessage::Begin(begin) => {
+                    session.begin(peer, begin).await;
                     Ok(())
                 }
-                SpaceMessage::Message(message) => session.message(peer, message),
+                SpaceMessage::Here(here) => session.members.here(peer, &here),
+                SpaceMessage::Sync(message) => {
+                    let message = Remote::Message(Bytes::from(message));
+                    session.driver.remote(peer.number(), message).await;
+                    Ok(())
+                }
+                SpaceMessage::Message(message) => session.members.message(peer, message),
             }
         })
     }
@@ -115,7 +121,9 @@ async fn bulk(
     };
     loop {
         match recv.read_frame(MAX_MESSAGE_LEN).await {
-            Ok(Some(message)) => session.driver.remote(peer.number(), message).await,
+            Ok(Some(message)) => {
+                session.driver.remote(peer.number(), Remote::Message(message)).await;
+            }
             Err(StreamError::TooLong { .. }) => {
                 return Err(Close::violation("a sync message that is too long"));
             }

@@ -13,6 +13,7 @@ mod bulk;
 mod driver;
 mod events;
 mod handler;
+mod members;
 mod seen;
 mod session;
 mod spaces;
@@ -24,11 +25,11 @@ pub use events::{
     MAX_INCIDENTS, MAX_WAITING, MAX_WAITING_BYTES, MAX_WAITING_BYTES_PER_AUTHOR,
     MAX_WAITING_PER_AUTHOR, SpaceEvent, SpaceEvents,
 };
-pub use session::{
+pub use members::{
     Author, JoinError, MAX_HERES, MAX_RECEIVERS, MessageError, SpaceConfig, SpaceStatus,
 };
 pub use spaces::{MAX_SPACES, OlderFailed, PEER_TIMEOUT, Spaces};
 pub use version::{
     FoundVersion, MAX_VERSION_CANDIDATES, NoVersion, VERSION_GRACE, VERSION_TIMEOUT,
 };
-pub use wire::{Here, MAX_PAYLOAD, Message, SpaceMessage, SpaceMessageError};
+pub use wire::{Begin, Here, MAX_PAYLOAD, Message, SpaceMessage, SpaceMessageError};

@@ -13,8 +13,9 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::bulk::MAX_BULK_SENT;
 use super::driver::{Driver, Local};
-use super::events::{EventSender, SpaceEvents, events};
-use super::session::{Author, JoinError, MessageError, Session, SpaceConfig, SpaceStatus};
+use super::events::{SpaceEvents, events};
+use super::members::{Author, JoinError, Members, MessageError, Node, SpaceConfig, SpaceStatus};
+use super::session::Session;
 use super::version::{FoundVersion, NoVersion, fetch_version};
 use crate::blob::{
     BlobFetch, BlobWanted, MAX_SERVED, MAX_SERVED_PER_PEER, PeerFailure, Slots, Streams,
@@ -49,10 +50,8 @@ pub enum OlderFailed {
 pub struct Spaces(pub(super) Arc<Shared>);
 
 pub(super) struct Shared {
-    me: EndpointId,
-    run: RunId,
+    node: Node,
     pub(super) storage: Arc<dyn Storage>,
-    events: EventSender,
     state: Mutex<State>,
     served: Arc<Semaphore>,
     /// Rises with each connection.
@@ -78,10 +77,8 @@ impl Spaces {
     pub fn new(me: EndpointId, run: RunId, storage: Arc<dyn Storage>) -> (Self, SpaceEvents) {
         let (sender, receiver) = events();
         let shared = Shared {
-            me,
-            run,
+            node: Node { me, run, talks: Arc::default(), events: sender },
             storage,
-            events: sender,
             state: Mutex::default(),
             served: Arc::new(Semaphore::new(MAX_SERVED)),
             connections: watch::Sender::new(0),
@@ -101,9 +98,10 @@ impl Spaces {
         let own = author.as_ref().map(|author| author.secret.author());
         let config = Config { follow, order, quotas, ..Config::new(space, own) };
         let storage = self.0.storage.clone();
-        let driver = Driver::start(key.at, config, logs, storage, self.0.events.clone());
-        let events = self.0.events.clone();
-        let session = Session::new(key, author, driver, events, (self.0.me, self.0.run));
+        let events = self.0.node.events.clone();
+        let members = Arc::new(Members::new(key, author, self.0.node.clone()));
+        let driver = Driver::start(members.clone(), config, logs, storage, events);
+        let session = Session { members, driver };
         let peers: Vec<_> = {
             let mut state = self.0.state();
             if state.sessions.contains_key(&space) {
@@ -140,7 +138,7 @@ impl Spaces {
 
     /// The spaces that are joined.
     pub fn joined(&self) -> Vec<SpaceKey> {
-        self.0.state().sessions.values().map(|session| session.key).collect()
+        self.0.state().sessions.values().map(|session| session.members.key).collect()
     }
 
     /// The node appended to its own log, durably: peers that are up to date get it at once. False
@@ -153,7 +151,7 @@ impl Spaces {
     pub async fn set_author(&self, space: &SpaceId, author: Option<Author>) -> bool {
         let Some(session) = self.0.session(space) else { return false };
         let own = author.as_ref().map(|author| author.secret.author());
-        session.set_author(author);
+        session.members.set_author(author);
         session.driver.local(Local::SetOwn(own)).await
     }
 
@@ -186,12 +184,12 @@ impl Spaces {
     /// # Errors
     /// [`MessageError`].
     pub fn send_message(&self, space: &SpaceId, payload: Vec<u8>) -> Result<usize, MessageError> {
-        self.0.session(space).ok_or(MessageError::NotJoined)?.send(payload)
+        self.0.session(space).ok_or(MessageError::NotJoined)?.members.send(payload)
     }
 
     /// How a space stands; none where it is not joined.
     pub fn status(&self, space: &SpaceId) -> Option<SpaceStatus> {
-        Some(self.0.session(space)?.status())
+        Some(self.0.session(space)?.members.status())
     }
 
     /// Asks peers for an app's newest signed version; the newest one that is told. Candidates that
@@ -217,7 +215,7 @@ impl Spaces {
     pub fn close(&self) {
         let sessions = std::mem::take(&mut self.0.state().sessions);
         drop(sessions);
-        self.0.events.close();
+        self.0.node.events.close();
     }
 
     async fn local(&self, space: &SpaceId, request: Local) -> bool {

@@ -14,12 +14,24 @@ const MESSAGE: &[u8] = b"kith/1 message\n";
 /// stream. The order is the wire's: append only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SpaceMessage {
-    /// 0: who the sender is in this space. The first thing it says there, and only once.
+    /// 0: begins the talk of the two in this space.
+    Begin(Begin),
+    /// 1: who the sender is in this space.
     Here(Here),
-    /// 1: a message of the logs' sync.
+    /// 2: a message of the logs' sync.
     Sync(Vec<u8>),
-    /// 2: a message that is not kept.
+    /// 3: a message that is not kept.
     Message(Message),
+}
+
+/// Begins a talk, and says which one of the receiver's was heard. What is not between the Begins of
+/// both may be lost: enterings and frames travel on different streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begin {
+    /// The sender's talk: a number that it gives to no other on this connection. Never 0.
+    pub mine: u64,
+    /// The last one of the receiver's that the sender heard of in this talk; else 0.
+    pub yours: u64,
 }
 
 /// Binds an author to a connection: only its own node can say it, and only on this connection.

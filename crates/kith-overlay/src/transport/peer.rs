@@ -279,6 +279,13 @@ impl Peer {
         self.phase.subscribe()
     }
 
+    /// Frames of this space wait: the handler is being told that it was entered.
+    pub(crate) fn expect(&self, at: &SpaceRef) {
+        self.admission.send_modify(|admission| {
+            admission.strange.remove(&at.space);
+        });
+    }
+
     /// From now on the handler gets frames and streams of this space.
     pub(crate) fn admit(&self, at: SpaceRef) {
         self.admission.send_modify(|admission| {

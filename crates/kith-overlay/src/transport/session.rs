@@ -277,6 +277,7 @@ async fn told(node: &Arc<Node>, peer: &Arc<Peer>) -> Ended {
                 News::Entered(at) => {
                     debug!(peer = %peer.id().fmt_short(), space = %at.space, "entered");
                     node.change(|table| table.entered(&peer.id(), at.space));
+                    peer.expect(&at);
                     node.handler.entered(peer, at);
                     peer.admit(at);
                     exchange::entered(node, peer, at);

@@ -6,13 +6,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use kith_app::{AppId, SignedVersion};
 use kith_log::sync::ForkProof;
 use kith_log::{AuthorId, Entry, Head, KnownLog, Placement, Segment, SpaceId, VerifiedRun};
+use tokio::sync::watch;
 
 use super::MemoryStorage;
 use crate::boxed::BoxFuture;
 use crate::storage::{LogStorage, StorageError, StorageResult};
 
 #[derive(Debug, Default)]
-pub(super) struct Logs(Mutex<State>);
+pub(super) struct Logs {
+    state: Mutex<State>,
+    /// Rises with each run that was stored.
+    stored: watch::Sender<u64>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -36,6 +41,17 @@ impl MemoryStorage {
     /// Where it doesn't join what is held.
     pub fn append(&self, space: &SpaceId, run: VerifiedRun) -> StorageResult<()> {
         self.store(space, vec![run])
+    }
+
+    /// Changes after each run that was stored.
+    pub fn stored(&self) -> watch::Receiver<u64> {
+        self.logs.stored.subscribe()
+    }
+
+    /// The authors of the logs that are held in a space.
+    pub fn authors(&self, space: &SpaceId) -> Vec<AuthorId> {
+        let state = self.state();
+        state.logs.keys().filter(|(of, _)| of == space).map(|(_, author)| *author).collect()
     }
 
     /// The entries that are held of a log, with the index of the first.
@@ -67,42 +83,54 @@ impl MemoryStorage {
 
     fn store(&self, space: &SpaceId, runs: Vec<VerifiedRun>) -> StorageResult<()> {
         let mut state = self.state();
-        // All or none: checked against a copy of the logs that are touched.
-        let mut touched = BTreeMap::new();
-        for run in runs {
+        // All or none: every run is checked against what the ones before it leave.
+        let mut known = BTreeMap::new();
+        for run in &runs {
             let key = (*space, *run.author());
-            let log = touched.remove(&key).or_else(|| state.logs.get(&key).cloned());
-            touched.insert(key, add(log, run)?);
+            let held = known.remove(&key).or_else(|| state.logs.get(&key).map(|l| l.known.clone()));
+            if !joins(held.as_ref(), run) {
+                return Err(StorageError::NotHeld);
+            }
+            known.insert(key, KnownLog::after(held.as_ref(), run));
         }
-        state.logs.append(&mut touched);
+        for run in runs {
+            state.add((*space, *run.author()), run);
+        }
+        drop(state);
+        self.logs.stored.send_modify(|n| *n += 1);
         Ok(())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.logs.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.logs.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The log with the run.
-fn add(log: Option<Log>, run: VerifiedRun) -> StorageResult<Log> {
-    let joins = match (run.place(), &log) {
-        (Placement::First, log) => log.is_none(),
-        (Placement::Append, Some(log)) => run.before() == Some(&log.known.head),
-        (Placement::Older, Some(log)) => Some(run.head()) == log.known.base.as_ref(),
+fn joins(known: Option<&KnownLog>, run: &VerifiedRun) -> bool {
+    match (run.place(), known) {
+        (Placement::First, known) => known.is_none(),
+        (Placement::Append, Some(known)) => run.before() == Some(&known.head),
+        (Placement::Older, Some(known)) => Some(run.head()) == known.base.as_ref(),
         (Placement::Append | Placement::Older, None) => false,
-    };
-    if !joins {
-        return Err(StorageError::NotHeld);
     }
-    let known = KnownLog::after(log.as_ref().map(|log| &log.known), &run);
-    let (mut entries, mut segments) =
-        log.map(|log| (log.entries, log.segments)).unwrap_or_default();
-    let start = run.start();
-    if run.place() == Placement::Older || known.segment.start == start {
-        segments.insert(start, run.before().cloned());
+}
+
+impl State {
+    /// Adds a run that joins.
+    fn add(&mut self, key: (SpaceId, AuthorId), run: VerifiedRun) {
+        let known = KnownLog::after(self.logs.get(&key).map(|log| &log.known), &run);
+        let log = self.logs.entry(key).or_insert_with(|| Log {
+            known: known.clone(),
+            entries: BTreeMap::new(),
+            segments: BTreeMap::new(),
+        });
+        let start = run.start();
+        if run.place() == Placement::Older || known.segment.start == start {
+            log.segments.insert(start, run.before().cloned());
+        }
+        log.known = known;
+        log.entries.extend((start..).zip(run.into_entries()));
     }
-    entries.extend((start..).zip(run.into_entries()));
-    Ok(Log { known, entries, segments })
 }
 
 impl Log {
