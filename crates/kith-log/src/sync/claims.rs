@@ -109,9 +109,11 @@ impl SpaceSync {
             return;
         }
         let heads: Vec<_> = self.heads().collect();
-        if let Some(peer) = self.peers.get_mut(&id) {
-            peer.comparing = false;
-            heads.into_iter().for_each(|head| peer.sent(head));
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        heads.into_iter().for_each(|head| peer.sent(head));
+        if !std::mem::take(&mut peer.comparing) {
+            // So that the other side knows it too.
+            self.send(id, false, &Message::Compare { digest: *digest });
         }
         self.heard(now, id);
     }

@@ -282,3 +282,16 @@ fn quotas_hold_and_are_reported_once() {
     assert_eq!(node.quotas_reached, [Some(author), None]);
     assert_eq!(node.store.logs.len(), 2);
 }
+
+#[test]
+fn one_side_that_begins_anew_is_heard_again() {
+    let mut world = World::new(1, 2);
+    world.connect_all();
+    (0..2).for_each(|at| world.append(at, 1, 10));
+    world.settle(HOUR);
+    world.join_again(0, 1);
+    world.settle(Duration::from_secs(60));
+    world.append(0, 1, 10);
+    assert!(world.deliver(0, 1, false) && world.work(1));
+    world.assert_equal();
+}

@@ -182,6 +182,13 @@ impl World {
         }
     }
 
+    /// One side takes the line for a new one, and the other doesn't know.
+    pub fn join_again(&mut self, from: usize, to: usize) {
+        let id = self.ids[&(from, to)];
+        self.nodes[from].sync.peer_joined(self.now, id);
+        self.drain(from);
+    }
+
     pub fn disconnect(&mut self, a: usize, b: usize) {
         for (from, to) in [(a, b), (b, a)] {
             if let Some(id) = self.ids.remove(&(from, to)) {
