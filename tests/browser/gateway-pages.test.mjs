@@ -118,3 +118,74 @@ test('a removed space makes the browser forget what it kept there', async () => 
   assert.equal((await page.goto(gateway.origin('one')))?.status(), 421);
   assert.equal(await page.evaluate(() => localStorage.getItem('a')), null);
 });
+
+test('kith’s own pages run under their policy', async () => {
+  const ours = await startGateway([], { later: ['soon'], embedded: true });
+  try {
+    await page.goto(`${ours.origin()}/#token=${await ours.token()}`);
+    await page.waitForFunction(() => sessionStorage.getItem('session') !== null);
+    await page.waitForFunction(() => document.querySelector('#app')?.textContent !== '');
+    assert.ok(!page.url().includes('token'));
+    await page.goto(await ours.url('soon'));
+    await page.waitForFunction(() => document.body.textContent?.includes('192.0.2.1'));
+    await ours.arrive('soon');
+    await page.waitForFunction(() => document.title === 'hostile');
+  } finally {
+    await ours.stop();
+  }
+});
+
+test('an app may do what apps do', async () => {
+  await page.goto(await gateway.url('two'));
+  const can = await page.evaluate(async () => {
+    /** @type {Record<string, unknown>} */ const done = {};
+    const loaded = (/** @type {HTMLElement} */ element) => new Promise((resolve, reject) => {
+      element.onload = () => resolve(true);
+      element.onerror = () => reject(new Error('not loaded'));
+      document.body.append(element);
+    });
+    const make = (/** @type {string} */ name, /** @type {object} */ values) => Object.assign(document.createElement(name), values);
+    const blob = (/** @type {string} */ text, type = 'text/javascript') => URL.createObjectURL(new Blob([text], { type }));
+    const said = (/** @type {Worker} */ worker) => new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.onerror = reject;
+    });
+    done.eval = (0, eval)('1 + 1');
+    done.wasm = (await WebAssembly.instantiate(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0))).instance instanceof WebAssembly.Instance;
+    done.fetch = (await fetch('/module.js')).status;
+    done.fetchData = await (await fetch('data:text/plain,data')).text();
+    done.fetchBlob = await (await fetch(blob('blob'))).text();
+    done.module = Object.keys(await import(new URL('/module.js', location.href).href)).length;
+    done.blobModule = (await import(blob('export const x = 7;'))).x;
+    done.image = await loaded(make('img', { src: '/picture.svg' }));
+    done.dataImage = await loaded(make('img', { src: 'data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7' }));
+    done.style = await loaded(make('link', { rel: 'stylesheet', href: '/style.css' }));
+    done.frame = await loaded(make('iframe', { src: '/?frame' }));
+    done.blobFrame = await loaded(make('iframe', { src: blob('<p>', 'text/html') }));
+    const worker = new Worker('/worker.js');
+    worker.postMessage('postMessage(3)');
+    done.worker = await said(worker);
+    done.blobWorker = await said(new Worker(blob('postMessage(4)')));
+    done.socket = await new Promise((resolve) => {
+      const socket = new WebSocket(`ws://${location.host}/.kith/api`);
+      socket.onopen = () => { resolve(true); socket.close(); };
+      socket.onerror = () => resolve(false);
+    });
+    localStorage.setItem('a', 'b');
+    done.storage = localStorage.getItem('a');
+    done.database = await new Promise((resolve) => { indexedDB.open('x').onsuccess = () => resolve(true); });
+    return done;
+  });
+  assert.deepEqual(can, {
+    eval: 2, wasm: true, fetch: 200, fetchData: 'data', fetchBlob: 'blob', module: 0, blobModule: 7, image: true, dataImage: true,
+    style: true, frame: true, blobFrame: true, worker: 3, blobWorker: 4, socket: true, storage: 'b', database: true,
+  });
+  const download = page.waitForEvent('download');
+  await page.evaluate(() => {
+    Object.assign(document.createElement('a'), { href: URL.createObjectURL(new Blob(['kept'])), download: 'kept.txt' }).click();
+  });
+  assert.equal((await download).suggestedFilename(), 'kept.txt');
+  assert.equal(await (await download).failure(), null);
+  await page.evaluate(() => { location.href = '/module.js'; });
+  await page.waitForURL('**/module.js');
+});

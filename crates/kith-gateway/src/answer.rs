@@ -51,7 +51,7 @@ impl Answerer {
     }
 
     /// The answer, with its policy. Everything that leaves the gateway comes through here, but
-    /// [`policy::BUSY`].
+    /// [`policy::busy`].
     pub(crate) async fn answer<B>(&self, request: Request<B>) -> Response {
         let (mut request, _no_body) = request.into_parts();
         let answered = AssertUnwindSafe(self.find_site(&mut request)).catch_unwind().await;

@@ -42,9 +42,10 @@ pub struct Limits {
     pub headers: usize,
     /// Bytes of a request's target.
     pub target: usize,
-    /// From a head's first byte to its last. Ends clients that drip their bytes.
+    /// From a head's first byte to its last, and from connecting to the first byte. Ends clients
+    /// that drip their bytes, or hold connections for nothing.
     pub head_time: Duration,
-    /// How long a connection is kept with nothing asked.
+    /// How long a connection is kept after an answer with nothing more asked.
     pub idle_time: Duration,
     /// How long a client may take no byte of a response.
     pub write_stall: Duration,

@@ -86,7 +86,8 @@ impl<S> Guarded<S> {
             stage: Stage::Heads,
             unread: BytesMut::new(),
             ready: Bytes::new(),
-            deadline: Box::pin(sleep_until(Instant::now() + limits.idle_time)),
+            // Whoever connects has something to ask.
+            deadline: Box::pin(sleep_until(Instant::now() + limits.head_time)),
             in_head: false,
             stalled: None,
             swallowed: 0,

@@ -4,6 +4,7 @@
 //! script included, is a way out for the whole origin. So [`stamp`] is the last thing that happens
 //! to each response, and what handlers choose is only the [`Policy`].
 
+use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -40,20 +41,21 @@ impl Nonce {
     }
 }
 
-/// The answer to a connection over the limit, which gets no task: as [`stamp`] would make it.
-pub(crate) const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\n\
-    connection: close\r\n\
-    content-length: 0\r\n\
-    connection-allowlist: (response-origin)\r\n\
-    content-security-policy: default-src 'none'; form-action 'none'; frame-ancestors 'none'; \
-    base-uri 'none'\r\n\
-    cross-origin-opener-policy: same-origin\r\n\
-    cross-origin-embedder-policy: require-corp\r\n\
-    cross-origin-resource-policy: same-origin\r\n\
-    x-content-type-options: nosniff\r\n\
-    referrer-policy: no-referrer\r\n\
-    cache-control: no-store\r\n\
-    \r\n";
+/// The answer to a connection over the limit, which gets no task and no hyper.
+pub(crate) fn busy() -> Bytes {
+    let mut headers = HeaderMap::new();
+    stamp(&mut headers, &Policy::Nothing, "localhost");
+    let mut answer = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\
+        content-length: 0\r\nretry-after: 5\r\ncache-control: no-store\r\n"
+        .to_vec();
+    for (name, value) in &headers {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            answer.extend_from_slice(part);
+        }
+    }
+    answer.extend_from_slice(b"\r\n");
+    answer.into()
+}
 
 const CONNECTION_ALLOWLIST: HeaderName = HeaderName::from_static("connection-allowlist");
 const COOP: HeaderName = HeaderName::from_static("cross-origin-opener-policy");

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -55,6 +56,7 @@ impl Gateway {
         let acceptor = Acceptor {
             answerer: Arc::clone(&answerer),
             places: Arc::new(Semaphore::new(limits.connections)),
+            busy: policy::busy(),
             limits,
             ends,
         };
@@ -113,6 +115,7 @@ pub(crate) struct Ends {
 struct Acceptor {
     answerer: Arc<Answerer>,
     places: Arc<Semaphore>,
+    busy: Bytes,
     limits: crate::Limits,
     ends: Ends,
 }
@@ -151,7 +154,7 @@ impl Acceptor {
             Err(_) => {
                 debug!("over the limit of connections");
                 // A new socket's buffer has room; if not, there is nobody to tell.
-                let _ = stream.try_write(policy::BUSY.as_bytes());
+                let _ = stream.try_write(&self.busy);
             }
         }
     }

@@ -20,10 +20,11 @@ function program() {
 
 /**
  * Starts a gateway with the spaces of these labels, all with the hostile app.
- * @param {string[]} labels @param {{ later?: string[] }} [options] `later`: their app is not here yet.
+ * @param {string[]} labels @param {{ later?: string[], embedded?: boolean }} [options] `later`: their app is
+ *   not here yet. `embedded`: kith's own dashboard and loading page, rather than the fixture's.
  */
-export async function startGateway(labels, { later = [] } = {}) {
-  const spaces = [...labels.map((label) => `${label}=${APP}`), '--later', ...later.map((label) => `${label}=${APP}`)];
+export async function startGateway(labels, { later = [], embedded = false } = {}) {
+  const spaces = [...(embedded ? ['--embedded'] : []), ...labels.map((label) => `${label}=${APP}`), '--later', ...later.map((label) => `${label}=${APP}`)];
   const child = spawn(program(), spaces, { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const read = async () => JSON.parse((await lines.next()).value);
