@@ -32,9 +32,9 @@ export function useTitle(title) {
 }
 
 /** @param {{ name: string, label?: string }} props */
-export const Icon = ({ name, label }) => html`<svg class="icon" role=${label ? 'img' : undefined} aria-label=${label} aria-hidden=${label ? undefined : 'true'}><use href=${`#${name}`} /></svg>`;
+export const Icon = ({ name, label }) => html`<svg class="icon" role=${label ? 'img' : undefined} aria-label=${label} aria-hidden=${label ? undefined : 'true'}><use href=${`#i-${name}`} /></svg>`;
 
-export const Logo = () => html`<svg class="logo" aria-hidden="true"><use href="#kith" /></svg>`;
+export const Logo = () => html`<svg class="logo" aria-hidden="true"><use href="#i-kith" /></svg>`;
 
 /** A circle with someone's initials, in the colour of the name: ids differ in each space. @param {{ name: string }} props */
 export const Face = ({ name }) => html`<span class=${`face hue-${hueOf(name)}`} aria-hidden="true">${initials(name)}</span>`;

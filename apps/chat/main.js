@@ -79,12 +79,17 @@ function rows() {
     }
     const name = room.name(message.author);
     const quoted = message.re && (message.re.author === room.me?.id ? 'You' : room.name(message.re.author));
-    const how = { name, quoted, mine, first, expanded: expanded.has(message.key), place: place + 1, of: room.older ? -1 : messages.length };
+    const how = { name, quoted, mine, first, expanded: expanded.has(message.key) };
+    const of = room.older ? -1 : messages.length;
     const slow = message.waits !== 'sending' || Date.now() - message.time > PATIENCE;
     all.push({
       key: message.key,
       look: [first, name, quoted, how.expanded, slow && message.waits, message.error?.what].join('|'),
       draw: () => drawMessage(slow ? message : { ...message, waits: undefined }, how, acts),
+      touch: (node) => {
+        node.setAttribute('aria-posinset', String(place + 1));
+        node.setAttribute('aria-setsize', String(of));
+      },
     });
     before = message;
   });

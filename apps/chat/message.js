@@ -32,7 +32,7 @@ function icon(name) {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
   const use = document.createElementNS('http://www.w3.org/2000/svg', 'use');
   svg.setAttribute('aria-hidden', 'true');
-  use.setAttribute('href', `#${name}`);
+  use.setAttribute('href', `#i-${name}`);
   svg.append(use);
   return svg;
 }
@@ -56,10 +56,10 @@ export const drawNew = (words) => el('div', { class: 'new', role: 'separator' },
 
 /**
  * @param {Message} message
- * @param {{ name: string, quoted: string | undefined, mine: boolean, first: boolean, expanded: boolean, place: number, of: number }} how
+ * @param {{ name: string, quoted: string | undefined, mine: boolean, first: boolean, expanded: boolean }} how
  * @param {Acts} acts
  */
-export function drawMessage(message, { name, quoted, mine, first, expanded, place, of }, acts) {
+export function drawMessage(message, { name, quoted, mine, first, expanded }, acts) {
   const whole = expanded || message.text.length <= SHOWN;
   const text = el('p', { class: 'text', dir: 'auto' });
   for (const part of addressesIn(whole ? message.text : `${message.text.slice(0, SHOWN)}…`)) {
@@ -80,7 +80,6 @@ export function drawMessage(message, { name, quoted, mine, first, expanded, plac
   const node = el('article', {
     class: ['message', mine ? 'mine' : '', first ? 'first' : '', message.waits ?? ''].join(' ').trim(), tabindex: -1,
     'aria-label': `${mine ? 'You' : name}, ${timeOf(message.time)}: ${message.text.slice(0, 200)}`,
-    'aria-posinset': place, 'aria-setsize': of,
   });
   if (!mine) node.append(first ? face(message.author, name) : el('span', { class: 'face' }));
   const body = el('div', { class: 'body' }, bubble);

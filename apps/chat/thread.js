@@ -9,8 +9,8 @@ const NEAR = 48;
 const FIRST_GUESS = 56;
 
 /**
- * A row: `key` says which, `look` changes when it must be drawn anew.
- * @typedef {{ key: string, look: string, draw: () => HTMLElement }} Row
+ * A row: `key` says which, `look` changes when it must be drawn anew, `touch` brings the rest up to date.
+ * @typedef {{ key: string, look: string, draw: () => HTMLElement, touch?: (node: HTMLElement) => void }} Row
  */
 
 export class Thread {
@@ -121,7 +121,7 @@ export class Thread {
     for (let round = 0; round < 4; round++) {
       const changed = this.#draw(wanted());
       const top = Math.min(wanted(), scroller.scrollHeight);
-      if (Math.abs(scroller.scrollTop - top) >= 1) scroller.scrollTop = top;
+      if (Math.abs(scroller.scrollTop - top) > 0.1) scroller.scrollTop = top;
       if (!changed) return;
     }
   }
@@ -161,14 +161,16 @@ export class Thread {
     }
     /** @type {{ key: string, node: HTMLElement }[]} */ const fresh = [];
     /** @type {Element | null} */ let next = this.list.firstElementChild;
-    for (const { key, look, draw } of shown) {
+    for (const { key, look, draw, touch } of shown) {
       const old = this.#drawn.get(key);
       if (old?.look === look) {
+        touch?.(old.node);
         if (old.node === next) next = next.nextElementSibling;
         else this.list.insertBefore(old.node, next);
         continue;
       }
       const node = draw();
+      touch?.(node);
       this.list.insertBefore(node, next);
       if (old) {
         if (old.node === next) next = next.nextElementSibling;

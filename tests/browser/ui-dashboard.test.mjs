@@ -1,0 +1,216 @@
+// The dashboard, by what a person sees and does.
+import assert from 'node:assert/strict';
+import { afterEach, test } from 'node:test';
+
+import { TRIED } from './fixture/dashboard.mjs';
+import { faults, useBrowser } from './fixture/open.mjs';
+import { KithError } from './fixture/server.mjs';
+
+const browser = useBrowser();
+const IN = '#token=good';
+
+afterEach(() => assert.deepEqual(faults.splice(0), []));
+
+/** @param {import('playwright-core').Page} page @param {string} name */
+const button = (page, name) => page.getByRole('button', { name, exact: true });
+
+test('a token lets in once, leaves the address, and opens the page that was asked for', async () => {
+  const fixture = await browser.fixture('few');
+  const context = await browser.context();
+  const page = await browser.open(fixture, '', `${IN}&at=/settings`, context);
+  await page.getByRole('heading', { name: 'Settings' }).waitFor();
+  assert.equal(page.url(), `http://localhost:${fixture.port}/#/settings`);
+  await page.reload();
+  await page.getByLabel('Your name').waitFor();
+  // Another tab is lent the way in by this one; a browser that has none is told what to do.
+  const second = await browser.open(fixture, '', '', context);
+  await second.getByText('Island weekend').waitFor();
+  const stranger = await browser.open(fixture, '');
+  await stranger.getByRole('heading', { name: 'Run kith again' }).waitFor();
+});
+
+test('a tab without a way in goes on when kith brings up another one', async () => {
+  const fixture = await browser.fixture('few');
+  const context = await browser.context();
+  const waiting = await browser.open(fixture, '', '#token=old', context);
+  await waiting.getByRole('heading', { name: 'Run kith again' }).waitFor();
+  await browser.open(fixture, '', IN, context);
+  await waiting.getByText('Island weekend').waitFor();
+});
+
+test('what needs the person comes first', async () => {
+  const fixture = await browser.fixture('failing');
+  const page = await browser.open(fixture, '', IN);
+  const problems = page.getByRole('region', { name: 'What needs you' });
+  await problems.getByText('The disk is full: nothing new can be saved.').waitFor();
+  fixture.dashboard.problems = [];
+  fixture.dashboard.tell();
+  await problems.waitFor({ state: 'detached' });
+});
+
+test('a space is made, invited to, renamed, opened and left', async () => {
+  const fixture = await browser.fixture('empty');
+  const context = await browser.context({ permissions: ['clipboard-read', 'clipboard-write'] });
+  const page = await browser.open(fixture, '', IN, context);
+  await button(page, 'New space of Chat').click();
+  await page.getByLabel('What you call it').fill('Island');
+  const [opened] = await Promise.all([context.waitForEvent('page'), button(page, 'Make and open').click()]);
+  await opened.waitForURL(`http://ada.localhost:${fixture.port}/`);
+  await opened.close();
+  await page.getByText('Only you so far').waitFor();
+
+  await button(page, 'Invite to Island').click();
+  await page.getByRole('img', { name: 'The link as a QR code' }).waitFor();
+  await button(page, 'Copy the link').click();
+  await page.getByText('Copied').waitFor();
+  assert.match(await page.evaluate(() => navigator.clipboard.readText()), /^kith:\/\//);
+  await button(page, 'Done').click();
+
+  await page.getByText('Only you so far').click();
+  await button(page, 'Rename').click();
+  await page.getByLabel('What you call it').fill('Mainland');
+  await button(page, 'Save').click();
+  await page.getByRole('heading', { name: 'Mainland', exact: true }).waitFor();
+
+  const [again] = await Promise.all([context.waitForEvent('page'), button(page, 'Open').click()]);
+  await again.waitForURL(`http://ada.localhost:${fixture.port}/`);
+  await again.close();
+
+  await button(page, 'Leave').click();
+  await page.getByText('Nobody else has them: they are gone for good.').waitFor();
+  await button(page, 'Stay').click();
+  assert.equal(fixture.dashboard.spaces.length, 1);
+  await button(page, 'Leave').click();
+  await button(page, 'Leave Mainland').click();
+  await page.getByText('A space is a place for a few people').waitFor();
+  assert.equal(fixture.dashboard.spaces.length, 0);
+});
+
+test('a link is opened: looked for, fetched, asked about, then open', async () => {
+  const fixture = await browser.fixture('few');
+  const page = await browser.open(fixture, '', IN);
+  const field = page.getByLabel('A link to an app or a space');
+  await field.fill('https://example.org/');
+  await field.press('Enter');
+  await page.getByRole('alert').getByText('This is not a link to an app.').waitFor();
+  await field.fill('kith://abc/#def');
+  await button(page, 'Open').click();
+  await page.getByRole('heading', { name: 'Looking for the app' }).waitFor();
+  const [opening] = fixture.dashboard.openings.keys();
+  fixture.dashboard.stage(opening, { stage: 'fetching', tried: TRIED, bytes: 740_000, size: 1_480_000 });
+  await page.getByText('740 kB of 1.5 MB').waitFor();
+  await page.getByText('Dialling 192.0.2.44').waitFor();
+
+  const chess = fixture.dashboard.apps[2];
+  fixture.dashboard.stage(opening, { stage: 'asking', app: chess, invited: false });
+  await page.getByRole('heading', { name: 'Open Slow Chess?' }).waitFor();
+  await page.getByText(chess.app.slice(0, 4)).first().waitFor();
+  await page.getByText('Use the camera to scan a board').waitFor();
+  await page.getByText('Anyone can join it, and watch who is there').waitFor();
+  await page.getByRole('radio', { name: /public space/ }).check();
+  /** @type {any} */ let chosen;
+  const call = fixture.dashboard.call.bind(fixture.dashboard);
+  fixture.dashboard.call = (method, params) => { if (method === 'open.confirm') chosen = params; return call(method, params); };
+  await button(page, 'Open Slow Chess').click();
+  await page.waitForURL(`http://ada.localhost:${fixture.port}/`);
+  assert.deepEqual(chosen, { opening, space: 'public' });
+});
+
+test('an opening that fails says why, and is tried again', async () => {
+  const fixture = await browser.fixture('few');
+  const page = await browser.open(fixture, '', IN);
+  await page.getByLabel('A link to an app or a space').fill('kith://abc');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'Looking for the app' }).waitFor();
+  const [opening] = fixture.dashboard.openings.keys();
+  const error = { code: 'unreachable', what: 'Nobody who has the app could be reached.', why: 'All 3 were tried.', todo: 'Ask whoever sent it to start their kith.' };
+  fixture.dashboard.stage(opening, { stage: 'failed', error });
+  await page.getByText('All 3 were tried. Ask whoever sent it to start their kith.').waitFor();
+  await button(page, 'Try again').click();
+  await page.getByRole('heading', { name: 'Looking for the app' }).waitFor();
+  assert.equal(fixture.dashboard.openings.size, 2);
+  await page.goto(`http://localhost:${fixture.port}/#/open/gone`);
+  await page.getByText('This opening is over.').waitFor();
+});
+
+test('a person is looked at, blocked and unblocked', async () => {
+  const fixture = await browser.fixture('few');
+  const page = await browser.open(fixture, '', `${IN}&at=/people`);
+  await page.getByRole('button', { name: /Ada.*Direct, 24 ms/ }).click();
+  const dialog = page.getByRole('dialog', { name: 'Ada' });
+  await dialog.getByText('Found by an invitation and memory').waitFor();
+  await button(page, 'Block').click();
+  await button(page, 'Block Ada').click();
+  await dialog.getByText('Blocked by you').waitFor();
+  await button(page, 'Unblock Ada').click();
+  await button(page, 'Block').waitFor();
+});
+
+test('settings are kept, and a refusal is told', async () => {
+  const fixture = await browser.fixture('few');
+  const page = await browser.open(fixture, '', `${IN}&at=/settings`);
+  await page.getByLabel('Your name').fill('Ada L.');
+  await button(page, 'Save').click();
+  await page.getByText('Saved.').waitFor();
+  await page.getByRole('switch').uncheck();
+  await page.waitForFunction(() => !(/** @type {HTMLInputElement} */ (document.querySelector('[role=switch]')).checked));
+  assert.deepEqual(fixture.dashboard.settings, { name: 'Ada L.', lan: false });
+  fixture.dashboard.failing.set('settings.set', new KithError('read_only', 'The name was not saved.', 'The folder can’t be written.', 'Look at its permissions.'));
+  await button(page, 'Save').click();
+  await page.getByRole('alert').getByText('The name was not saved.').waitFor();
+});
+
+test('a node that goes away is told, and what comes back is shown', async () => {
+  const fixture = await browser.fixture('few');
+  const page = await browser.open(fixture, '', IN);
+  await page.getByText('Island weekend').waitFor();
+  fixture.stop();
+  await page.getByText('What you see is from before.').waitFor();
+  await page.getByText('Island weekend').waitFor();
+  fixture.dashboard.spaces[0].name = 'Renamed meanwhile';
+  fixture.down = false;
+  await button(page, 'Try now').click();
+  await page.getByText('Renamed meanwhile').waitFor();
+  await page.getByText('What you see is from before.').waitFor({ state: 'detached' });
+});
+
+test('stopping asks first, and the page waits for the next start', async () => {
+  const fixture = await browser.fixture('few');
+  const page = await browser.open(fixture, '', `${IN}&at=/settings`);
+  await button(page, 'Stop kith').click();
+  await page.getByRole('dialog', { name: 'Stop kith?' }).getByRole('button', { name: 'Stop kith' }).click();
+  await page.waitForFunction(() => !document.querySelector('dialog'));
+  assert.equal(fixture.dashboard.stopped, true);
+  fixture.stop();
+  await page.getByRole('heading', { name: 'kith is stopped' }).waitFor();
+  fixture.down = false;
+  await page.getByRole('heading', { name: 'Settings' }).waitFor();
+});
+
+test('ten thousand people: few are drawn, all can be scrolled to and searched', async () => {
+  const fixture = await browser.fixture('huge');
+  const page = await browser.open(fixture, '', `${IN}&at=/people`);
+  await page.getByText('10,000 people connected').waitFor();
+  await page.locator('.peer').first().waitFor();
+  assert.ok(await page.locator('.peer').count() < 80);
+  await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+  await page.locator('[aria-posinset="10000"]').waitFor();
+  await page.getByLabel('Search people').fill('löwenstein 7777');
+  await page.waitForFunction(() => document.querySelectorAll('.peer').length === 1);
+});
+
+test('no work while hidden', async () => {
+  const fixture = await browser.fixture('few');
+  const page = await browser.open(fixture, '', IN);
+  await page.getByText('Island weekend').waitFor();
+  assert.equal(fixture.dashboard.watching.size, 1);
+  const hide = (/** @type {boolean} */ hidden) => page.evaluate((hidden) => {
+    Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, hidden);
+  await hide(true);
+  const watchers = () => fixture.dashboard.watching.size;
+  while (watchers() > 0) await page.evaluate(() => new Promise((done) => setTimeout(done, 20)));
+  await hide(false);
+  while (watchers() === 0) await page.evaluate(() => new Promise((done) => setTimeout(done, 20)));
+});

@@ -1,0 +1,86 @@
+// What holds for every page: labels and contrast, phone width, sizes, one set of tokens.
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
+import { afterEach, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+
+import { faults, useBrowser } from './fixture/open.mjs';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+/** The dashboard's scripts, gzipped, in bytes: 60 KB. */
+const BUDGET = 60_000;
+const browser = useBrowser();
+
+afterEach(() => assert.deepEqual(faults.splice(0), []));
+
+/** What axe finds wrong by WCAG 2.2 AA, in short. @param {import('playwright-core').Page} page */
+async function wrong(page) {
+  await page.evaluate(AXE);
+  return page.evaluate(async () => {
+    const { violations } = await /** @type {any} */ (window).axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice'] });
+    return violations.flatMap((/** @type {any} */ one) => one.nodes.map((/** @type {any} */ node) => `${one.id}: ${node.target} (${node.any[0]?.message ?? one.help})`));
+  });
+}
+
+/** Whether something is wider than the page. @param {import('playwright-core').Page} page */
+const tooWide = (page) => page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+
+for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
+  for (const width of [375, 1100]) {
+    const view = { colorScheme, viewport: { width, height: 700 } };
+
+    test(`the dashboard at ${width} px, ${colorScheme}`, async () => {
+      const fixture = await browser.fixture('failing');
+      const page = await browser.open(fixture, '', '#token=good', await browser.context(view));
+      const { opening } = fixture.dashboard.call('open.begin', { target: 'kith://a' });
+      fixture.dashboard.stage(opening, { stage: 'asking', app: fixture.dashboard.apps[2], invited: true });
+      const [space] = fixture.dashboard.spaces;
+      for (const [at, seen] of [['/', space.name], ['/people', 'Chidi Okonkwo'], ['/activity', 'How people are found'], ['/settings', 'Your name'],
+        [`/space/${space.space}`, 'Kept here'], [`/open/${opening}`, 'Who made it'], ['/nowhere', 'There is no such page']]) {
+        await page.evaluate((at) => { location.hash = at; }, at);
+        await page.getByText(seen).first().waitFor();
+        assert.deepEqual(await wrong(page), [], at);
+        assert.equal(await tooWide(page), false, at);
+      }
+      await page.evaluate((at) => { location.hash = at; }, `/space/${space.space}`);
+      await page.getByRole('button', { name: 'Invite' }).click();
+      await page.getByRole('img', { name: /QR/ }).waitFor();
+      assert.deepEqual(await wrong(page), [], 'invite');
+    });
+
+    test(`Chat at ${width} px, ${colorScheme}`, async () => {
+      const fixture = await browser.fixture('full');
+      const page = await browser.open(fixture, 'ada', '', await browser.context(view));
+      await page.locator('article').first().waitFor();
+      assert.deepEqual(await wrong(page), []);
+      await page.locator('#people').click();
+      await page.getByLabel('Your name here').waitFor();
+      assert.deepEqual(await wrong(page), [], 'people');
+      assert.equal(await tooWide(page), false);
+    });
+
+    test(`the loading page at ${width} px, ${colorScheme}`, async () => {
+      const fixture = await browser.fixture('few');
+      const page = await browser.open(fixture, 'loading', '', await browser.context(view));
+      await page.getByText('Dialling 192.0.2.44').waitFor();
+      await page.getByText(/ of 1.5 MB/).waitFor();
+      assert.deepEqual(await wrong(page), []);
+      assert.equal(await tooWide(page), false);
+    });
+  }
+}
+
+test('the dashboard’s scripts fit their budget', () => {
+  const web = join(ROOT, 'web');
+  const files = readdirSync(web, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.js')).map((name) => join(web, name));
+  const size = [...files, join(ROOT, 'sdk/kith.js')].reduce((sum, file) => sum + gzipSync(readFileSync(file)).length, 0);
+  assert.ok(size <= BUDGET, `${size} bytes`);
+});
+
+test('bundled apps have the dashboard’s tokens', () => {
+  const tokens = readFileSync(join(ROOT, 'web/tokens.css'), 'utf8');
+  for (const app of readdirSync(join(ROOT, 'apps'))) assert.equal(readFileSync(join(ROOT, 'apps', app, 'tokens.css'), 'utf8'), tokens, app);
+});
