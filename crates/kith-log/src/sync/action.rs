@@ -186,6 +186,17 @@ impl Default for Quotas {
     }
 }
 
+/// How far the sync of a space has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Entries of the followed logs that are held durably, or lie before what is held.
+    pub held: u64,
+    /// Entries that connected peers say they have beyond that, of logs that we have begun to fetch.
+    pub missing: u64,
+    /// Logs that a peer was asked for.
+    pub fetching: usize,
+}
+
 /// Why older entries aren't being fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OlderError {

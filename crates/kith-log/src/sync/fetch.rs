@@ -53,17 +53,25 @@ enum Look {
     Busy,
     /// There is nothing to ask this peer for.
     Done,
+    /// The author hasn't signed what the peer claims to hold.
+    Lied(Error),
 }
 
 impl SpaceSync {
-    /// Asks peers for what they have and we lack, as far as their limits allow.
-    pub(super) fn schedule(&mut self, now: Duration) {
+    /// Asks peers for what they have and we lack, as far as their limits allow. Returns whether it
+    /// found a liar: then it is to be called again, since others may be asked instead.
+    pub(super) fn schedule(&mut self, now: Duration) -> bool {
+        let mut liars = false;
         let peers: Vec<_> = self.peers.keys().copied().collect();
         for id in peers {
             let mut busy = 0;
             while let Some(author) = self.next_wanted(id) {
                 match self.look(now, id, &author) {
                     Look::Asked => {}
+                    Look::Lied(error) => {
+                        self.misbehaved(id, error);
+                        liars = true;
+                    }
                     // The answer of whoever is asked leads to the next look at all of them.
                     Look::Busy => busy += 1,
                     Look::Done => {
@@ -77,6 +85,7 @@ impl SpaceSync {
                 }
             }
         }
+        liars
     }
 
     /// The next log to look at for a peer, in turn, if it may be asked for more.
@@ -113,6 +122,10 @@ impl SpaceSync {
             }
             None => first_fetch(size, self.config.order),
         };
+        // So that nobody keeps others from being asked by claiming more than there is.
+        if let Err(error) = claim.checkpoint.verify(&self.config.space) {
+            return Look::Lied(error);
+        }
         let credit = usize::try_from(missing).unwrap_or(usize::MAX).clamp(1, budget);
         self.ask(now, id, *author, kind, at, credit);
         Look::Asked

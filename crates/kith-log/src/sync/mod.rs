@@ -13,7 +13,7 @@ mod serve;
 mod space;
 
 pub use action::{
-    Action, Follow, ForkProof, OlderError, Order, PeerId, Quotas, Ticket, WakeReason,
+    Action, Follow, ForkProof, OlderError, Order, PeerId, Progress, Quotas, Ticket, WakeReason,
 };
 pub use message::{At, MAX_HEADS, Message, Part};
 pub use space::{Config, SpaceSync};

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::message::{Message, Part};
 use super::peer::{ClaimState, Peer};
-use super::{Action, Follow, ForkProof, OlderError, Order, PeerId, Quotas, Ticket, WakeReason};
+use super::{
+    Action, Follow, ForkProof, OlderError, Order, PeerId, Progress, Quotas, Ticket, WakeReason,
+};
 use crate::{
     AuthorId, Checkpoint, Error, KnownLog, MAX_MESSAGE_LEN, Segment, SpaceId, VerifiedRun,
 };
@@ -291,6 +293,18 @@ impl SpaceSync {
         self.logs.iter().filter_map(|(author, log)| Some((author, log.held.as_ref()?)))
     }
 
+    /// How far the fetching of what is followed has come.
+    pub fn progress(&self) -> Progress {
+        let mut progress = Progress::default();
+        for (author, log) in self.logs.iter().filter(|(author, _)| self.follows(author)) {
+            let claimed = self.peers.values().map(|peer| peer.size(author)).max().unwrap_or(0);
+            progress.held += log.held_size();
+            progress.missing += claimed.saturating_sub(log.held_size());
+            progress.fetching += usize::from(log.fetch.is_some());
+        }
+        progress
+    }
+
     /// The next thing to do; `None` when there is nothing more.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
@@ -339,7 +353,7 @@ impl SpaceSync {
 
     /// Does what has become possible. Ends every mutation.
     fn settle(&mut self, now: Duration) {
-        self.schedule(now);
+        while self.schedule(now) {}
         self.serve();
         self.announce(now);
     }

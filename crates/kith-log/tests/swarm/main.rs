@@ -295,3 +295,19 @@ fn one_side_that_begins_anew_is_heard_again() {
     assert!(world.deliver(0, 1, false) && world.work(1));
     world.assert_equal();
 }
+
+#[test]
+fn progress_tells_how_much_is_missing() {
+    let mut world = World::new(1, 2);
+    world.append(0, 500, 100);
+    world.append(0, 500, 100);
+    world.connect(0, 1);
+    while world.nodes[1].sync.progress().missing == 0 {
+        assert!(world.pass());
+    }
+    let progress = world.nodes[1].sync.progress();
+    assert_eq!((progress.held, progress.missing, progress.fetching), (0, 1001, 1));
+    world.settle(HOUR);
+    let progress = world.nodes[1].sync.progress();
+    assert_eq!((progress.held, progress.missing, progress.fetching), (1001, 0, 0));
+}
