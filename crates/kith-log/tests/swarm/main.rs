@@ -311,3 +311,37 @@ fn progress_tells_how_much_is_missing() {
     let progress = world.nodes[1].sync.progress();
     assert_eq!((progress.held, progress.missing, progress.fetching), (1001, 0, 0));
 }
+
+#[test]
+fn nothing_is_fetched_twice() {
+    let mut world = World::new(1, 4);
+    world.connect_all();
+    for at in 0..4 {
+        (0..10).for_each(|_| world.append(at, 100, 200));
+    }
+    world.settle(HOUR);
+    world.add_node();
+    world.sent_bytes = 0;
+    world.connect_all();
+    world.settle(HOUR);
+    world.assert_equal();
+    let payload = 4 * 10 * 100 * 200;
+    assert!(world.sent_bytes * 100 < payload * 112, "{} bytes were sent", world.sent_bytes);
+}
+
+#[test]
+fn a_peer_that_falls_silent_is_passed_over() {
+    let mut world = World::new(1, 3);
+    world.connect(0, 1);
+    (0..10).for_each(|_| world.append(1, 100, 200));
+    world.settle(HOUR);
+    world.connect(0, 2);
+    assert!(world.deliver(0, 2, false), "the list");
+    world.silent.insert((0, 2));
+    world.connect(1, 2);
+    world.settle(Duration::from_secs(29));
+    let author = world.nodes[1].secret.author();
+    assert!(!world.nodes[2].store.logs.contains_key(&author), "it waits for the silent one");
+    world.settle(Duration::from_secs(2));
+    world.assert_equal();
+}

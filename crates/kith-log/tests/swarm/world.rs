@@ -83,7 +83,8 @@ pub struct World {
     /// In percent of messages.
     pub loss: u64,
     pub duplication: u64,
-    pub sent: usize,
+    /// Lines on which nothing arrives any more.
+    pub silent: BTreeSet<(usize, usize)>,
     pub sent_bytes: usize,
     /// All messages that were sent, where they are wanted.
     pub tap: Option<Vec<Vec<u8>>>,
@@ -121,7 +122,7 @@ impl World {
             next_id: 0,
             loss: 0,
             duplication: 0,
-            sent: 0,
+            silent: BTreeSet::new(),
             sent_bytes: 0,
             tap: None,
         };
@@ -207,7 +208,6 @@ impl World {
             match action {
                 Action::Send { peer, bulk, message } => {
                     let Some(&to) = node.peers.get(&peer) else { continue };
-                    self.sent += 1;
                     self.sent_bytes += message.len();
                     self.tap.iter_mut().for_each(|tap| tap.push(message.clone()));
                     let line = self.lines.get_mut(&(at, to)).expect("a peer has a line");
@@ -297,7 +297,7 @@ impl World {
         let lane = if bulk { &mut line.bulk } else { &mut line.direct };
         let Some(message) = lane.pop_front() else { return false };
         let times = match () {
-            () if self.rng.chance(self.loss) => 0,
+            () if self.silent.contains(&(from, to)) || self.rng.chance(self.loss) => 0,
             () if self.rng.chance(self.duplication) => 2,
             () => 1,
         };
