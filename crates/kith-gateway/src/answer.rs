@@ -275,7 +275,7 @@ fn to_folder(request: &Parts) -> Response {
 
 /// Whether what follows on this connection can't be read as requests, or comes from somebody who
 /// has nothing to ask here.
-fn ends_connection(request: &HeaderMap, status: StatusCode) -> bool {
+pub(crate) fn ends_connection(request: &HeaderMap, status: StatusCode) -> bool {
     if status == StatusCode::SWITCHING_PROTOCOLS {
         return false;
     }

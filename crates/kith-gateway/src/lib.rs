@@ -22,6 +22,8 @@ mod checks;
 mod config;
 mod encoding;
 mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod head;
 mod listen;
 mod notice;

@@ -21,7 +21,7 @@ use crate::listen::{BindError, Listeners};
 use crate::{Config, policy};
 
 /// hyper's buffer of a connection; above [`crate::Limits::head`], so that hyper never refuses.
-const BUFFER: usize = 64 * 1024;
+pub(crate) const BUFFER: usize = 64 * 1024;
 /// Pause after accepting failed, for want of descriptors: trying at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 

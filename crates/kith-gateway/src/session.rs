@@ -2,7 +2,7 @@
 
 use http::header::{COOKIE, LOCATION, SET_COOKIE};
 use http::request::Parts;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use kith_api::Doorkeeper;
 
 use axum::body::Body;
@@ -47,6 +47,9 @@ pub(crate) fn redeem(
     doorkeeper: &(impl Doorkeeper + ?Sized),
 ) -> Option<Response> {
     let (token, rest) = split_token(request.uri.query()?)?;
+    if request.method != Method::GET {
+        return None;
+    }
     let Some(session) = doorkeeper.redeem(token, &site.place()) else {
         // A tab that is restored or reloaded shows its used token again.
         if is_admitted(request, site, doorkeeper) {
@@ -98,7 +101,7 @@ fn go_on(request: &Parts, site: &Site, query: &str) -> Response {
 }
 
 /// The token of a query, and the query without it.
-fn split_token(query: &str) -> Option<(&str, String)> {
+pub(crate) fn split_token(query: &str) -> Option<(&str, String)> {
     let mut token = None;
     let mut rest = Vec::new();
     for pair in query.split('&') {

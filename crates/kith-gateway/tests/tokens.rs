@@ -10,6 +10,8 @@ async fn a_token_works_once_and_leads_to_the_same_path_without_it() {
     let served = serve().await;
     let token = served.node.token(ALICE);
     let path = format!("/sub/?a=1&kith-token={token}&b=2");
+    let looked = served.request("HEAD", ALICE, &path, &[]).await;
+    assert_eq!((looked.status, looked.header("set-cookie")), (403, ""), "a look takes nothing");
     let answer = served.get(ALICE, &path, &[("Sec-Fetch-Site", "none")]).await;
     assert_eq!(answer.status, 303);
     let host = served.host(ALICE);
