@@ -1,7 +1,28 @@
 //! The native node: disk, sockets and tasks.
 //!
-//! - [`discovery`]: finding peers without anybody's server.
+//! [`Node::start`] opens the [`store`], binds the overlay, takes up every space and looks for peers
+//! ([`discovery`]). A [`Node`] is a [`kith_api::Service`]: `service.rs` has a line for each method,
+//! which leads to its logic.
+//!
+//! - [`discovery`]: ways of finding peers.
 //! - [`store`]: what the node keeps on disk.
 
+mod apps;
+mod bundled;
+mod clock;
+mod config;
 pub mod discovery;
+mod doorkeeper;
+mod manage;
+mod network;
+mod node;
+mod opening;
+mod random;
+mod service;
+mod settings;
+mod spaces;
 pub mod store;
+mod streams;
+
+pub use config::Config;
+pub use node::Node;

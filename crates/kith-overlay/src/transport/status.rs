@@ -64,6 +64,8 @@ impl Way {
 pub enum Reason {
     /// The person asked for it.
     Person,
+    /// It is on the same LAN, and may share a space: only a connection can tell.
+    Neighbour,
     /// It is, or may be, in this space.
     Space(SpaceId),
     /// It may have this app.

@@ -1,0 +1,312 @@
+//! The node and its peers: whom it knows, wants, meets and blocks, and what it fetches from them.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use std::sync::Arc;
+
+use kith_api::{
+    Attempt, BlockPeer, Error, ErrorCode, OpeningStage, PeerInfo, PeerState, Result, Traffic,
+};
+use kith_app::{Inviter, Link, SignedVersion};
+use kith_log::SpaceId;
+use kith_overlay::blob::BlobWanted;
+use kith_overlay::space::{self, SpaceEvents};
+use kith_overlay::storage::BlobScope;
+use kith_overlay::transport::{
+    self as transport, Bind, EndpointId, Overlay, PeerAddr, PeerStatus, Reason, Way, parse_id,
+};
+use tokio::sync::{mpsc, watch};
+
+use crate::clock::now_ms;
+use crate::config::Config;
+use crate::discovery::{Discovery, Found, Lan, Presence};
+use crate::node::Inner;
+use crate::random::random;
+use crate::store::Store;
+
+/// Between two looks at who could be asked for an app.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How long an app is looked for before the person is told that nobody has it. Dialling goes on.
+const GIVE_UP: Duration = Duration::from_secs(60);
+/// Between two looks at changed connections.
+const CHANGES_GAP: Duration = Duration::from_millis(250);
+
+/// Binds the overlay's sockets and what is done on its connections.
+pub(crate) async fn bind(
+    config: &Config,
+    store: &Store,
+) -> Result<(Overlay, space::Spaces, SpaceEvents)> {
+    let secret = store.node_secret().0;
+    let mut transport = transport::Config::new(secret);
+    transport.offline = config.offline;
+    transport.bind =
+        config.bind.iter().map(|addr| Bind { addr: *addr, prefix: None, required: true }).collect();
+    let blocked = store.blocked_peers()?;
+    transport.blocked = blocked.iter().filter_map(|id| EndpointId::from_bytes(id).ok()).collect();
+    let me = iroh::SecretKey::from_bytes(&secret).public();
+    let (sync, events) = space::Spaces::new(me, random()?, Arc::new(store.clone()));
+    let overlay = Overlay::bind(transport, Arc::new(sync.clone())).await.map_err(|error| {
+        Error::new(ErrorCode::Internal, "The network could not be opened.")
+            .why(format!("{error}."))
+            .todo("Look whether another program has the port.")
+    })?;
+    Ok((overlay, sync, events))
+}
+
+impl Inner {
+    /// Where this node can be reached.
+    pub(crate) fn addr(&self) -> PeerAddr {
+        self.overlay.addr()
+    }
+
+    /// Dials whoever made the link, for its app.
+    pub(crate) fn meet_inviter(&self, inviter: &Inviter, link: &Link) {
+        if let Some(addr) = peer_addr(inviter) {
+            self.overlay.add_peer(&addr, Way::Link, Some(Reason::App(*link.app())));
+        }
+    }
+
+    /// Dials whoever made the link for as long as this node is in the space.
+    pub(crate) fn want_in_space(&self, inviter: &Inviter, space: &SpaceId) {
+        if let Some(addr) = peer_addr(inviter) {
+            self.overlay.add_peer(&addr, Way::Link, Some(Reason::Space(*space)));
+        }
+    }
+
+    /// Looks for peers by every way: those named, those met before, those on the LAN.
+    pub(crate) fn start_discovery(self: &Arc<Self>, found: mpsc::Receiver<Found>) {
+        let mut discovery = self.discovery.lock().expect("no panic while held");
+        discovery.add(self.remembered.clone());
+        let ports = self.overlay.bound();
+        let port =
+            |v4: bool| ports.iter().find(|addr| addr.is_ipv4() == v4).map(|addr| addr.port());
+        let presence = Presence { id: self.overlay.id(), port4: port(true), port6: port(false) };
+        let on = self.config.lan.unwrap_or_else(|| self.settings.get().lan);
+        let finder = discovery.finder();
+        discovery.add(Lan::start(presence, finder.clone(), on));
+        drop(discovery);
+        let remembered = self.remembered.clone();
+        self.spawn(self.clone().take_found(found));
+        self.spawn(async move { remembered.recall(&finder).await });
+        self.spawn(self.clone().remember_peers());
+        self.spawn(self.clone().follow_settings());
+        for peer in &self.config.peers {
+            self.overlay.add_peer(peer, Way::Manual, Some(Reason::Person));
+        }
+    }
+
+    /// Says goodbye on the LAN.
+    pub(crate) async fn stop_discovery(&self) {
+        let (idle, _) = Discovery::new();
+        let mut discovery =
+            std::mem::replace(&mut *self.discovery.lock().expect("no panic while held"), idle);
+        discovery.stop().await;
+    }
+
+    async fn take_found(self: Arc<Self>, mut queue: mpsc::Receiver<Found>) {
+        while let Some(Found { peer, way, spaces }) = queue.recv().await {
+            // A neighbour may share a space with us; only a connection can tell.
+            let reason = (way == Way::Lan).then_some(Reason::Neighbour);
+            self.overlay.add_peer(&peer, way, reason);
+            for space in spaces.into_iter().filter(|space| self.spaces.get(space).is_ok()) {
+                self.overlay.want(&peer.id, Reason::Space(space));
+            }
+        }
+    }
+
+    async fn follow_settings(self: Arc<Self>) {
+        let mut settings = self.settings.watch();
+        while settings.changed().await.is_ok() {
+            let on = settings.borrow_and_update().lan;
+            self.discovery.lock().expect("no panic while held").switch(Way::Lan, on);
+        }
+    }
+
+    /// Remembers who was met where, so that rejoining needs nobody's server. Members of a space are
+    /// wanted from then on.
+    async fn remember_peers(self: Arc<Self>) {
+        let mut changes = self.overlay.changes();
+        while changes.changed().await.is_ok() {
+            self.changed();
+            for peer in self.overlay.snapshot().peers {
+                if peer.state != transport::PeerState::Connected || peer.spaces.is_empty() {
+                    continue;
+                }
+                let spaces: Vec<_> = peer.spaces.iter().copied().collect();
+                for space in &spaces {
+                    self.overlay.want(&peer.id, Reason::Space(*space));
+                }
+                let addr = PeerAddr::new(peer.id, peer.worked);
+                self.remembered.note(now_ms(), addr, spaces).await;
+            }
+            tokio::time::sleep(CHANGES_GAP).await;
+        }
+    }
+
+    /// Looks for the newest version of an app and fetches it, telling how far it is.
+    pub(crate) async fn fetch_app(
+        &self,
+        link: &Link,
+        stage: &watch::Sender<OpeningStage>,
+    ) -> Result<SignedVersion> {
+        let app = *link.app();
+        let started = Instant::now();
+        let found = loop {
+            let candidates = self.candidates(link);
+            stage.send_replace(self.fetching(link, 0, None));
+            if let Ok(found) = self.sync.fetch_version(app, candidates).await {
+                break found;
+            }
+            if started.elapsed() > GIVE_UP {
+                return Err(unreachable(link));
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        };
+        let signed = found.version;
+        let (hash, size) = (signed.bundle(), signed.size());
+        let wanted = BlobWanted { app, scope: BlobScope::Public, hash, size };
+        let fetch = self.sync.fetch_blob(wanted, found.peers);
+        let mut progress = fetch.progress();
+        let finished = fetch.finished();
+        tokio::pin!(finished);
+        loop {
+            tokio::select! {
+                done = &mut finished => {
+                    done.map_err(|error| {
+                        Error::new(ErrorCode::Unreachable, "The app could not be fetched.")
+                            .why(format!("{error}."))
+                            .todo("Try again when somebody who has it is online.")
+                    })?;
+                    return Ok(signed);
+                }
+                Ok(()) = progress.changed() => {
+                    let bytes = progress.borrow_and_update().bytes;
+                    stage.send_replace(self.fetching(link, bytes, Some(signed.size())));
+                }
+            }
+        }
+    }
+
+    /// Whoever may have the app: the inviter, and all connected peers.
+    fn candidates(&self, link: &Link) -> Vec<EndpointId> {
+        let wanted = Reason::App(*link.app());
+        let peers = self.overlay.snapshot().peers.into_iter();
+        peers
+            .filter(|peer| {
+                peer.reasons.contains(&wanted) || peer.state == transport::PeerState::Connected
+            })
+            .map(|peer| peer.id)
+            .collect()
+    }
+
+    fn fetching(&self, link: &Link, bytes: u64, size: Option<u64>) -> OpeningStage {
+        let wanted = Reason::App(*link.app());
+        let snapshot = self.overlay.snapshot();
+        let tried = snapshot
+            .peers
+            .iter()
+            .filter(|peer| {
+                peer.reasons.contains(&wanted) || peer.state == transport::PeerState::Connected
+            })
+            .map(attempt)
+            .collect();
+        OpeningStage::Fetching { tried, bytes, size }
+    }
+
+    /// Whom this node tries to reach for a space.
+    pub(crate) fn trying(&self, peers: &[PeerStatus], space: &SpaceId) -> Vec<Attempt> {
+        let wanted = Reason::Space(*space);
+        let tried = peers.iter().filter(|peer| {
+            peer.reasons.contains(&wanted) && peer.state != transport::PeerState::Connected
+        });
+        tried.map(attempt).collect()
+    }
+
+    /// All peers as the person sees them.
+    pub(crate) fn peer_infos(&self) -> Result<Vec<PeerInfo>> {
+        let peers = self.overlay.snapshot().peers;
+        Ok(peers.into_iter().filter_map(|peer| self.peer_info(peer)).collect())
+    }
+
+    fn peer_info(&self, peer: PeerStatus) -> Option<PeerInfo> {
+        let state = match peer.state {
+            transport::PeerState::Connected => PeerState::Connected,
+            transport::PeerState::Dialling => PeerState::Dialing,
+            transport::PeerState::Waiting => PeerState::Waiting,
+            transport::PeerState::Blocked => PeerState::Blocked,
+            transport::PeerState::Idle => return None,
+        };
+        let (now, epoch) = (tokio::time::Instant::now(), now_ms());
+        let total = peer.traffic.total();
+        Some(PeerInfo {
+            id: peer.id.to_string(),
+            name: self.name_of_peer(&peer).unwrap_or_default(),
+            state,
+            path: peer.path.map(|path| path.name().to_owned()),
+            address: peer.address.map(|address| address.to_string()),
+            rtt: peer.rtt.map(|rtt| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX)),
+            since: peer.since.map(|since| epoch.saturating_sub(millis(now.duration_since(since)))),
+            found: peer.found.iter().map(|way| way.name().to_owned()).collect(),
+            spaces: peer.spaces.iter().map(ToString::to_string).collect(),
+            traffic: Traffic { sent: total.sent, received: total.received },
+            failures: peer.failures,
+            next_try: peer.next_try.map(|at| epoch + millis(at.saturating_duration_since(now))),
+            error: peer.error,
+        })
+    }
+
+    /// The name that a peer goes by in a shared space.
+    fn name_of_peer(&self, peer: &PeerStatus) -> Option<String> {
+        peer.spaces.iter().find_map(|space| {
+            let author = self.sync.status(space)?.peers.get(&peer.id).copied()??;
+            self.spaces.name_of(space, &author)
+        })
+    }
+
+    pub(crate) async fn block_peer(&self, block: &BlockPeer) -> Result<()> {
+        let id = parse_id(&block.peer)
+            .ok_or_else(|| Error::new(ErrorCode::InvalidParams, "A peer's id is 64 hex digits."))?;
+        self.store.block_peer(*id.as_bytes(), block.blocked).await?;
+        self.overlay.block(id, block.blocked);
+        self.changed();
+        Ok(())
+    }
+}
+
+fn peer_addr(inviter: &Inviter) -> Option<PeerAddr> {
+    let id = EndpointId::from_bytes(inviter.endpoint()).ok()?;
+    Some(PeerAddr::new(id, inviter.addresses().iter().copied()))
+}
+
+/// One try, in words.
+fn attempt(peer: &PeerStatus) -> Attempt {
+    let at = peer.address.map(|address: SocketAddr| format!(" at {address}")).unwrap_or_default();
+    let state = match (peer.state, &peer.error) {
+        (transport::PeerState::Connected, _) => format!("Connected{at}; asking for the app"),
+        (transport::PeerState::Dialling, _) => format!("Connecting{at}"),
+        (transport::PeerState::Waiting, Some(error)) => {
+            format!("No answer{at} ({error}); trying again")
+        }
+        (transport::PeerState::Waiting, None) => "Waiting to connect".to_owned(),
+        (transport::PeerState::Idle, _) => "Not needed".to_owned(),
+        (transport::PeerState::Blocked, _) => "Blocked by you".to_owned(),
+    };
+    let way = peer.found.iter().next().map_or_else(String::new, |way| way.name().to_owned());
+    Attempt { peer: peer.id.to_string(), way, state }
+}
+
+fn unreachable(link: &Link) -> Error {
+    let why = if link.inviter().is_some() {
+        "Whoever made the link could not be reached, and nobody else here has the app."
+    } else {
+        "The link names nobody who has it, and nobody who is connected does."
+    };
+    Error::new(ErrorCode::Unreachable, "The app could not be found.")
+        .why(why)
+        .todo("Ask for a fresh link, or try again when its sender is online.")
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

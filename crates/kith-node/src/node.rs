@@ -1,0 +1,244 @@
+//! The node: what is started, in which order, and how it ends.
+
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use kith_api::{Error, ErrorCode, Result};
+use kith_log::{AuthorId, BodyKind, SpaceId};
+use kith_overlay::space::{self, Author, SpaceConfig, SpaceEvent, SpaceEvents};
+use kith_overlay::transport::{Overlay, SpaceKey, SpaceRef};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::apps::AppStore;
+use crate::clock::now_ms;
+use crate::config::Config;
+use crate::discovery::{Discovery, Remembered};
+use crate::doorkeeper::Doorkeeper;
+use crate::network;
+use crate::opening::Openings;
+use crate::settings::SettingsStore;
+use crate::spaces::Spaces;
+use crate::store::{Options, SpaceRecord, Store};
+
+/// A running node. Implements [`kith_api::Service`]; a handle, so that clones are the same node.
+#[derive(Clone)]
+pub struct Node {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What all parts of the node share.
+pub(crate) struct Inner {
+    pub(crate) config: Config,
+    pub(crate) store: Store,
+    pub(crate) overlay: Overlay,
+    /// What is done in spaces with connected peers.
+    pub(crate) sync: space::Spaces,
+    pub(crate) doorkeeper: Doorkeeper,
+    pub(crate) settings: Arc<SettingsStore>,
+    pub(crate) apps: AppStore,
+    pub(crate) spaces: Spaces,
+    pub(crate) openings: Openings,
+    pub(crate) discovery: Mutex<Discovery>,
+    pub(crate) remembered: Remembered,
+    pub(crate) problems: Mutex<Vec<Error>>,
+    pub(crate) started: Instant,
+    /// Rises whenever something changed that a person may see.
+    pub(crate) changes: watch::Sender<u64>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Node {
+    /// Starts a node in its data directory: opens the store, binds the overlay, takes up every space.
+    ///
+    /// # Errors
+    /// What a person can do something about: the directory is in use, full, read-only or damaged, or
+    /// a port is taken.
+    pub async fn start(config: Config) -> Result<Self> {
+        let dir = config.data_dir.clone();
+        let store = tokio::task::spawn_blocking(move || Store::open(&dir, Options::default()))
+            .await
+            .map_err(|_| Error::new(ErrorCode::Internal, "The store could not be opened."))??;
+        let settings = Arc::new(SettingsStore::load(store.clone(), &config.default_name)?);
+        let (overlay, sync, events) = network::bind(&config, &store).await?;
+        let spaces = Spaces::new(store.clone(), sync.clone(), settings.clone());
+        let (discovery, found) = Discovery::new();
+        let remembered = Remembered::load(store.clone(), now_ms()).await;
+        let inner = Arc::new(Inner {
+            doorkeeper: Doorkeeper::new(store.page_secret().0),
+            apps: AppStore::new(store.clone()),
+            openings: Openings::default(),
+            discovery: Mutex::new(discovery),
+            remembered,
+            problems: Mutex::default(),
+            started: Instant::now(),
+            changes: watch::Sender::new(0),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            config,
+            store,
+            overlay,
+            sync,
+            settings,
+            spaces,
+        });
+        inner.apps.install_bundled(now_ms()).await?;
+        for (space, record) in inner.store.spaces()? {
+            inner.take_up(space, &record).await?;
+        }
+        inner.spawn(inner.clone().run_events(events));
+        inner.start_discovery(found);
+        Ok(Self { inner })
+    }
+
+    /// Waits until somebody stops the node.
+    pub async fn stopped(&self) {
+        self.inner.stop.cancelled().await;
+    }
+
+    /// Ends everything in order: no new work, then the peers, then the disk.
+    pub async fn close(&self) {
+        self.inner.stop.cancel();
+        self.inner.tasks.close();
+        self.inner.stop_discovery().await;
+        self.inner.sync.close();
+        self.inner.overlay.close().await;
+        self.inner.tasks.wait().await;
+        self.inner.store.close().await;
+    }
+
+    /// What `--peer` of another node takes.
+    pub fn addr(&self) -> String {
+        self.inner.addr().to_string()
+    }
+
+    /// The endpoint's id, in hex.
+    pub fn node_id(&self) -> String {
+        self.inner.overlay.id().to_string()
+    }
+}
+
+impl Inner {
+    /// Runs a task that ends when the node stops.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = task => {}
+            }
+        });
+    }
+
+    /// Something changed that a person may see.
+    pub(crate) fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Puts a problem where the person sees it; one of a kind.
+    pub(crate) fn problem(&self, error: Error) {
+        let mut problems = self.problems.lock().expect("no panic while held");
+        if !problems.contains(&error) {
+            // A handful of kinds; the cap is for their texts.
+            problems.truncate(MAX_PROBLEMS - 1);
+            problems.push(error);
+        }
+        drop(problems);
+        self.changed();
+    }
+
+    /// Serves a space's pages, and meets its members.
+    pub(crate) async fn take_up(&self, space: SpaceId, record: &SpaceRecord) -> Result<()> {
+        self.spaces.add(space, record.app, self.doorkeeper.label(&record.app, &space));
+        let author = self.author(&space).await?;
+        let at = SpaceRef { app: record.app, space };
+        let key = SpaceKey { at, sync_key: *record.keys().sync.as_bytes() };
+        self.sync.join(SpaceConfig::new(key, Some(author))).await.map_err(|error| {
+            Error::new(ErrorCode::TooMany, "A space could not be opened.").why(error.to_string())
+        })
+    }
+
+    /// Oneself in a space. An author without a log begins it by saying its name.
+    async fn author(&self, space: &SpaceId) -> Result<Author> {
+        loop {
+            let own = self.store.own_author(space)?;
+            if let Some(log) = self.store.log(space, &own.secret.author())? {
+                return Ok(Author { secret: own.secret, opening: log.opening });
+            }
+            let known = self.store.members(space)?.into_iter().find(|member| member.me);
+            let name = known.and_then(|me| me.name).unwrap_or_else(|| self.settings.get().name);
+            let body = kith_log::Body::new(BodyKind::Profile, name.into_bytes());
+            self.store.append(*space, vec![body], now_ms()).await?;
+        }
+    }
+
+    /// Of `author` a peer holds more than this node: that one writes no more, the next one does.
+    async fn next_incarnation(&self, space: &SpaceId, author: AuthorId) -> Result<()> {
+        self.store.next_incarnation(*space, author).await?;
+        let author = self.author(space).await?;
+        self.sync.set_author(space, Some(author)).await;
+        Ok(())
+    }
+
+    async fn run_events(self: Arc<Self>, mut events: SpaceEvents) {
+        while let Some(event) = events.next().await {
+            self.on_event(event).await;
+        }
+    }
+
+    async fn on_event(&self, event: SpaceEvent) {
+        match event {
+            SpaceEvent::Message { space, author, payload } => {
+                self.spaces.message(&space, &author, &payload);
+            }
+            SpaceEvent::Presence { space, authors } => {
+                self.spaces.presence(&space, authors);
+                self.changed();
+            }
+            SpaceEvent::Forked { space, author, .. } => {
+                tracing::warn!(%space, %author, "an author signed two histories");
+                self.problem(forked(self.spaces.name_of(&space, &author)));
+            }
+            SpaceEvent::OwnLogAhead { space, author, .. } => {
+                tracing::info!(%space, %author, "a peer has more of our log: next incarnation");
+                if let Err(error) = self.next_incarnation(&space, author).await {
+                    self.problem(error);
+                }
+            }
+            SpaceEvent::QuotaReached { space, .. } => {
+                tracing::info!(%space, "a quota is reached");
+                self.problem(
+                    Error::new(ErrorCode::TooLarge, "A space has more entries than its quota.")
+                        .why("The rest is not taken.")
+                        .todo("Leave the space if you don't know its people."),
+                );
+            }
+            SpaceEvent::StoreFailed { error, .. } => {
+                self.problem(
+                    Error::new(ErrorCode::Storage, "Something that arrived could not be saved.")
+                        .why(error.to_string())
+                        .todo("It is tried again. Look whether the disk is full."),
+                );
+            }
+            SpaceEvent::Lagged { space, count } => {
+                tracing::debug!(%space, count, "messages were lost");
+            }
+        }
+    }
+}
+
+/// Problems shown at once.
+const MAX_PROBLEMS: usize = 16;
+
+fn forked(name: Option<String>) -> Error {
+    let who = name.unwrap_or_else(|| "Someone".into());
+    Error::new(ErrorCode::BadSignature, format!("{who} signed two different histories."))
+        .why("Their key is used in two places, or they want to deceive. What came first stays.")
+        .todo("Ask them.")
+}

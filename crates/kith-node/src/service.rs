@@ -1,0 +1,151 @@
+//! The contract, method by method: each is a line here, and its logic in the module it belongs to.
+
+use std::sync::Arc;
+
+use kith_api::{
+    Append, Appended, Apps, BlockPeer, BoxFuture, Caller, CreateSpace, Doorkeeper, Empty, Entries,
+    Error, ErrorCode, EventStream, Events, ExportedKey, File, ImportKey, Invite, InviteLink,
+    KeyInfo, KeyRef, Keys, Me, Members, OpenBegin, OpenBegun, OpenConfirm, OpenedSpace, OpeningRef,
+    Origin, PageLink, PageUrl, Peers, Place, Publish, Published, Read, RenameSpace, Result,
+    SendMessage, Sent, Service, SetName, Settings, SettingsChange, SpaceRef, Spaces, Status,
+    Subscription,
+};
+use kith_app::AppId;
+use kith_log::SpaceId;
+
+use crate::node::Node;
+
+/// The space of a page. Dispatch has checked that it is a page that calls.
+fn space_of(caller: &Caller) -> Result<SpaceId> {
+    match caller {
+        Caller::Page { space, .. } => Ok(*space),
+        Caller::Owner => {
+            Err(Error::new(ErrorCode::NotPermitted, "Only a page of a space can call this."))
+        }
+    }
+}
+
+/// One method: `self` and the parameters, in an async block.
+macro_rules! serve {
+    ($($fn:ident($node:ident, $caller:ident, $params:ident: $type:ty) -> $reply:ty $body:block)+) => {$(
+        fn $fn<'a>(&'a self, $caller: &'a Caller, $params: $type) -> BoxFuture<'a, Result<$reply>> {
+            let $node = &self.inner;
+            Box::pin(async move { $body })
+        }
+    )+};
+}
+
+impl Service for Node {
+    serve! {
+        me(node, caller, _none: Empty) -> Me { node.spaces.me(&space_of(caller)?) }
+        me_set_name(node, caller, name: SetName) -> Empty {
+            node.spaces.set_name(&space_of(caller)?, &name).await?;
+            Ok(Empty {})
+        }
+        space_append(node, caller, append: Append) -> Appended {
+            node.spaces.append(&space_of(caller)?, append).await
+        }
+        space_read(node, caller, read: Read) -> Entries { node.spaces.read(&space_of(caller)?, &read) }
+        space_members(node, caller, _none: Empty) -> Members { node.spaces.members(&space_of(caller)?) }
+        space_send(node, caller, message: SendMessage) -> Sent {
+            node.spaces.send(&space_of(caller)?, message)
+        }
+
+        node_status(node, _caller, _none: Empty) -> Status { Ok(node.status()) }
+        node_stop(node, _caller, _none: Empty) -> Empty {
+            node.stop();
+            Ok(Empty {})
+        }
+        page_url(node, _caller, page: PageUrl) -> PageLink { node.page_url(&page).await }
+        settings_get(node, _caller, _none: Empty) -> Settings { Ok(node.settings.get()) }
+        settings_set(node, _caller, change: SettingsChange) -> Settings {
+            let settings = node.settings.set(change).await?;
+            node.changed();
+            Ok(settings)
+        }
+
+        apps_list(node, _caller, _none: Empty) -> Apps { Ok(Apps { apps: node.app_infos()? }) }
+        apps_publish(node, _caller, publish: Publish) -> Published { node.publish(publish).await }
+        open_begin(node, _caller, begin: OpenBegin) -> OpenBegun { node.open_begin(begin).await }
+        open_confirm(node, _caller, confirm: OpenConfirm) -> OpenedSpace {
+            node.open_confirm(confirm).await
+        }
+        open_cancel(node, _caller, opening: OpeningRef) -> Empty {
+            node.openings.cancel(&opening.opening)?;
+            Ok(Empty {})
+        }
+
+        spaces_list(node, _caller, _none: Empty) -> Spaces { node.spaces_list() }
+        spaces_create(node, _caller, create: CreateSpace) -> OpenedSpace { node.create_space(create).await }
+        spaces_invite(node, _caller, invite: Invite) -> InviteLink { node.invite(&invite).await }
+        spaces_leave(node, _caller, space: SpaceRef) -> Empty {
+            node.leave(&space.space).await?;
+            Ok(Empty {})
+        }
+        spaces_rename(node, _caller, rename: RenameSpace) -> Empty {
+            node.rename_space(rename).await?;
+            Ok(Empty {})
+        }
+
+        peers_list(node, _caller, _none: Empty) -> Peers { Ok(Peers { peers: node.peer_infos()? }) }
+        peers_block(node, _caller, block: BlockPeer) -> Empty {
+            node.block_peer(&block).await?;
+            Ok(Empty {})
+        }
+        keys_list(node, _caller, _none: Empty) -> Keys { Ok(Keys { keys: node.apps.keys()? }) }
+        keys_export(node, _caller, key: KeyRef) -> ExportedKey {
+            let (name, secret) = node.apps.find_key(&key.key)?;
+            Ok(ExportedKey { name, app: secret.id().to_string(), secret: secret.export().to_string() })
+        }
+        keys_import(node, _caller, key: ImportKey) -> KeyInfo {
+            node.apps.import_key(&key.name, &key.secret).await
+        }
+    }
+}
+
+impl Events for Node {
+    fn subscribe<'a>(
+        &'a self,
+        caller: &'a Caller,
+        subscription: Subscription,
+    ) -> BoxFuture<'a, Result<EventStream>> {
+        let node: &Arc<_> = &self.inner;
+        Box::pin(async move {
+            if !subscription.access().admits(caller) {
+                return Err(Error::new(
+                    ErrorCode::NotPermitted,
+                    "This can't be watched from here.",
+                ));
+            }
+            match subscription {
+                Subscription::Entries { after, kind } => {
+                    node.spaces.watch_entries(space_of(caller)?, after, kind)
+                }
+                Subscription::Messages => node.spaces.watch_messages(&space_of(caller)?),
+                Subscription::Presence => node.spaces.watch_presence(&space_of(caller)?),
+                Subscription::Arrival => node.watch_arrival(&space_of(caller)?),
+                Subscription::Status => Ok(node.watch_status()),
+                Subscription::Opening { opening } => node.openings.watch(&opening),
+            }
+        })
+    }
+}
+
+impl Doorkeeper for Node {
+    fn origin(&self, label: &str) -> Option<Origin> {
+        let (space, open) = self.inner.spaces.behind(label)?;
+        Some(Origin { app: open.app, space, ready: self.inner.apps.installed(&open.app) })
+    }
+
+    fn redeem(&self, token: &str, place: &Place) -> Option<String> {
+        self.inner.doorkeeper.redeem(token, place, std::time::Instant::now())
+    }
+
+    fn admits(&self, session: &str, place: &Place) -> bool {
+        self.inner.doorkeeper.admits(session, place)
+    }
+
+    fn file<'a>(&'a self, app: &'a AppId, path: &'a str) -> BoxFuture<'a, Result<File>> {
+        Box::pin(self.inner.apps.file(app, path))
+    }
+}

@@ -1,0 +1,372 @@
+//! The open spaces: what pages read, append, send and are told.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use data_encoding::BASE64URL_NOPAD;
+use futures_util::stream::{self, StreamExt};
+use kith_api::{
+    Append, Appended, Body, Entries, Entry, EntryEvent, EntryKind, Error, ErrorCode, Event,
+    EventStream, MAX_BODY, MAX_READ, Me, Member, Members, MessageEvent, PresenceEvent, Read,
+    Result, SendMessage, Sent, SetName,
+};
+use kith_app::AppId;
+use kith_log::{AuthorId, BodyKind, SpaceId};
+use kith_overlay::space;
+use tokio::sync::{broadcast, watch};
+
+use crate::clock::now_ms;
+use crate::settings::{SettingsStore, person_name};
+use crate::store::{MemberRecord, Query, SpaceRecord, Store, StoredEntry};
+use crate::streams;
+
+/// Messages that are not kept and wait for one slow page; the oldest go first.
+const MAX_WAITING_MESSAGES: usize = 256;
+/// Entries read at once for a subscriber: few, so that a slow page holds little memory.
+const BATCH: usize = 64;
+/// Entries that one `space.read` returns where the page names no limit.
+const DEFAULT_READ: usize = 100;
+
+/// A space, while the node runs.
+pub(crate) struct OpenSpace {
+    pub(crate) app: AppId,
+    pub(crate) label: String,
+    messages: broadcast::Sender<MessageEvent>,
+    online: watch::Sender<BTreeSet<AuthorId>>,
+}
+
+/// All spaces of the node.
+pub(crate) struct Spaces {
+    store: Store,
+    sync: space::Spaces,
+    settings: Arc<SettingsStore>,
+    open: RwLock<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    by_id: BTreeMap<SpaceId, Arc<OpenSpace>>,
+    by_label: BTreeMap<String, SpaceId>,
+}
+
+impl Spaces {
+    pub(crate) fn new(store: Store, sync: space::Spaces, settings: Arc<SettingsStore>) -> Self {
+        Self { store, sync, settings, open: RwLock::default() }
+    }
+
+    /// Takes a space up: its label answers from now on.
+    pub(crate) fn add(&self, space: SpaceId, app: AppId, label: String) {
+        let entry = Arc::new(OpenSpace {
+            app,
+            label: label.clone(),
+            messages: broadcast::Sender::new(MAX_WAITING_MESSAGES),
+            online: watch::Sender::default(),
+        });
+        let mut open = self.open.write().expect("no panic while held");
+        open.by_label.insert(label, space);
+        open.by_id.insert(space, entry);
+    }
+
+    /// Puts a space down. Its subscriptions end.
+    pub(crate) fn remove(&self, space: &SpaceId) {
+        let mut open = self.open.write().expect("no panic while held");
+        if let Some(entry) = open.by_id.remove(space) {
+            open.by_label.remove(&entry.label);
+        }
+    }
+
+    /// The space behind a label.
+    pub(crate) fn behind(&self, label: &str) -> Option<(SpaceId, Arc<OpenSpace>)> {
+        let open = self.open.read().expect("no panic while held");
+        let space = *open.by_label.get(label)?;
+        Some((space, open.by_id.get(&space)?.clone()))
+    }
+
+    /// An open space.
+    pub(crate) fn get(&self, space: &SpaceId) -> Result<Arc<OpenSpace>> {
+        let open = self.open.read().expect("no panic while held");
+        open.by_id.get(space).cloned().ok_or_else(no_space)
+    }
+
+    /// A message came.
+    pub(crate) fn message(&self, space: &SpaceId, author: &AuthorId, payload: &Bytes) {
+        let Ok(open) = self.get(space) else { return };
+        let Ok(members) = self.store.members(space) else { return };
+        let Some(body) = message_body(payload) else { return };
+        let from = member_of(&members, author).to_string();
+        // Nobody may be listening.
+        let _ = open.messages.send(MessageEvent { from, body });
+    }
+
+    /// Who is here has changed.
+    pub(crate) fn presence(&self, space: &SpaceId, authors: BTreeSet<AuthorId>) {
+        if let Ok(open) = self.get(space) {
+            open.online.send_replace(authors);
+        }
+    }
+
+    pub(crate) fn me(&self, space: &SpaceId) -> Result<Me> {
+        let record = self.store.space(space)?.ok_or_else(no_space)?;
+        let members = self.store.members(space)?;
+        let me = members.iter().find(|member| member.me).ok_or_else(no_space)?;
+        Ok(Me {
+            id: me.id.to_string(),
+            name: me.name.clone().unwrap_or_else(|| self.settings.get().name),
+            space: space.to_string(),
+            app: record.app.to_string(),
+            space_name: record.name,
+        })
+    }
+
+    pub(crate) async fn set_name(&self, space: &SpaceId, name: &SetName) -> Result<()> {
+        let name = person_name(&name.name)?;
+        if self.me(space)?.name != name {
+            self.write(space, BodyKind::Profile, name.into_bytes()).await?;
+        }
+        Ok(())
+    }
+
+    /// Appends what a page says.
+    pub(crate) async fn append(&self, space: &SpaceId, append: Append) -> Result<Appended> {
+        let (kind, payload) = match (append.kind, append.body) {
+            (EntryKind::App, Body::Json(json)) => (BodyKind::App, to_json(&json)?),
+            (EntryKind::App, Body::Bytes(text)) => (BodyKind::Bytes, from_base64(&text)?),
+            (EntryKind::Update, Body::Json(json)) => (BodyKind::Update, to_json(&json)?),
+            (EntryKind::Update, Body::Bytes(_)) => {
+                return Err(Error::new(ErrorCode::InvalidParams, "An update is JSON, not bytes."));
+            }
+        };
+        self.write(space, kind, payload).await
+    }
+
+    /// Writes to one's own log, then tells the peers.
+    pub(crate) async fn write(
+        &self,
+        space: &SpaceId,
+        kind: BodyKind,
+        payload: Vec<u8>,
+    ) -> Result<Appended> {
+        if payload.len() > MAX_BODY {
+            return Err(too_large("An entry"));
+        }
+        let time = now_ms();
+        let body = kith_log::Body::new(kind, payload);
+        let appended = self.store.append(*space, vec![body], time).await?;
+        let (serial, index) = (*appended.serials.end(), appended.run.end() - 1);
+        self.sync.appended(space, appended.run).await;
+        Ok(Appended { serial, index, time })
+    }
+
+    pub(crate) fn read(&self, space: &SpaceId, read: &Read) -> Result<Entries> {
+        let limit = read.limit.unwrap_or(DEFAULT_READ).clamp(1, MAX_READ);
+        let query =
+            Query { after: read.after, before: read.before, limit, kinds: kinds(read.kind) };
+        let page = self.store.entries(space, &query)?;
+        let entries = page.entries.into_iter().filter_map(to_entry).collect();
+        Ok(Entries { entries, max_serial: page.max_serial })
+    }
+
+    pub(crate) fn members(&self, space: &SpaceId) -> Result<Members> {
+        let online = self.get(space)?.online.borrow().clone();
+        let members = self.store.members(space)?;
+        let members = members.into_iter().map(|member| self.to_member(member, &online)).collect();
+        Ok(Members { members })
+    }
+
+    fn to_member(&self, member: MemberRecord, online: &BTreeSet<AuthorId>) -> Member {
+        let unnamed = || {
+            if member.me { self.settings.get().name } else { "Someone".to_owned() }
+        };
+        Member {
+            id: member.id.to_string(),
+            name: member.name.clone().unwrap_or_else(unnamed),
+            online: member.me || member.authors.iter().any(|author| online.contains(author)),
+            me: member.me,
+            forked: member.forked,
+        }
+    }
+
+    /// The name of whoever has a connection with one of these authors; the first that has one.
+    pub(crate) fn name_of(&self, space: &SpaceId, author: &AuthorId) -> Option<String> {
+        let members = self.store.members(space).ok()?;
+        members.into_iter().find(|member| member.authors.contains(author))?.name
+    }
+
+    pub(crate) fn send(&self, space: &SpaceId, message: SendMessage) -> Result<Sent> {
+        self.get(space)?;
+        let (kind, mut bytes) = match message.body {
+            Body::Json(json) => (BodyKind::App, to_json(&json)?),
+            Body::Bytes(text) => (BodyKind::Bytes, from_base64(&text)?),
+        };
+        bytes.insert(0, kind as u8);
+        if bytes.len() > MAX_BODY {
+            return Err(too_large("A message"));
+        }
+        let to = self.sync.send_message(space, bytes).map_err(|error| {
+            Error::new(ErrorCode::Internal, "The message was not sent.").why(error.to_string())
+        })?;
+        Ok(Sent { to: u32::try_from(to).unwrap_or(u32::MAX) })
+    }
+
+    /// Entries after a serial, then those to come. Read from the store at the reader's pace.
+    pub(crate) fn watch_entries(
+        &self,
+        space: SpaceId,
+        after: u64,
+        kind: Option<EntryKind>,
+    ) -> Result<EventStream> {
+        self.get(&space)?;
+        let watch = self.store.watch(&space)?;
+        let start =
+            Reader { store: self.store.clone(), space, after, kind, watch, batch: VecDeque::new() };
+        Ok(stream::unfold(start, |mut reader| async move {
+            let event = reader.next().await?;
+            Some((Event::Entry(event), reader))
+        })
+        .boxed())
+    }
+
+    pub(crate) fn watch_messages(&self, space: &SpaceId) -> Result<EventStream> {
+        Ok(streams::messages(self.get(space)?.messages.subscribe(), Event::Message))
+    }
+
+    pub(crate) fn watch_presence(&self, space: &SpaceId) -> Result<EventStream> {
+        let receiver = self.get(space)?.online.subscribe();
+        let (store, space) = (self.store.clone(), *space);
+        Ok(streams::states(receiver, Duration::ZERO, move |authors: BTreeSet<AuthorId>| {
+            let members = store.members(&space).unwrap_or_default();
+            let online: BTreeSet<_> =
+                authors.iter().map(|author| member_of(&members, author).to_string()).collect();
+            Event::Presence(PresenceEvent { online: online.into_iter().collect() })
+        }))
+    }
+
+    /// The spaces' records, those last used first.
+    pub(crate) fn records(&self) -> Result<Vec<(SpaceId, SpaceRecord)>> {
+        let mut records = self.store.spaces()?;
+        records.sort_by_key(|(_, record)| std::cmp::Reverse(record.used));
+        Ok(records)
+    }
+}
+
+/// Reads a space's entries one after the other, a batch at a time.
+struct Reader {
+    store: Store,
+    space: SpaceId,
+    after: u64,
+    kind: Option<EntryKind>,
+    watch: watch::Receiver<u64>,
+    batch: VecDeque<EntryEvent>,
+}
+
+impl Reader {
+    /// The next entry; `None` when the space was left, or its disk fails.
+    async fn next(&mut self) -> Option<EntryEvent> {
+        loop {
+            if let Some(event) = self.batch.pop_front() {
+                return Some(event);
+            }
+            // Noted before reading, so that what arrives meanwhile wakes us again.
+            let newest = *self.watch.borrow_and_update();
+            if newest > self.after {
+                self.fill()?;
+            }
+            if self.batch.is_empty() && self.after >= newest {
+                self.watch.changed().await.ok()?;
+            }
+        }
+    }
+
+    fn fill(&mut self) -> Option<()> {
+        let query =
+            Query { after: self.after, before: None, limit: BATCH, kinds: kinds(self.kind) };
+        let page = self.store.entries(&self.space, &query).ok()?;
+        let max_serial = page.max_serial;
+        // Nothing more of these kinds: what is left are entries of others.
+        self.after = page.entries.last().map_or(max_serial, |entry| entry.serial);
+        self.batch.extend(
+            page.entries
+                .into_iter()
+                .filter_map(to_entry)
+                .map(|entry| EntryEvent { entry, max_serial }),
+        );
+        Some(())
+    }
+}
+
+/// The kinds of bodies that an entry of that kind can have; for none, all that pages see.
+fn kinds(kind: Option<EntryKind>) -> Vec<BodyKind> {
+    match kind {
+        None => vec![BodyKind::App, BodyKind::Bytes, BodyKind::Update],
+        Some(EntryKind::App) => vec![BodyKind::App, BodyKind::Bytes],
+        Some(EntryKind::Update) => vec![BodyKind::Update],
+    }
+}
+
+/// An entry as a page sees it; `None` for those of kith itself.
+fn to_entry(entry: StoredEntry) -> Option<Entry> {
+    let (kind, body) = match entry.body {
+        None => (EntryKind::App, None),
+        Some(body) => match body.kind {
+            BodyKind::Opening | BodyKind::Profile => return None,
+            BodyKind::App => (EntryKind::App, from_json(&body.payload)),
+            BodyKind::Update => (EntryKind::Update, from_json(&body.payload)),
+            BodyKind::Bytes => {
+                (EntryKind::App, Some(Body::Bytes(BASE64URL_NOPAD.encode(&body.payload))))
+            }
+        },
+    };
+    Some(Entry {
+        serial: entry.serial,
+        author: entry.member.to_string(),
+        index: entry.index,
+        lamport: entry.lamport,
+        time: entry.time,
+        kind,
+        body,
+    })
+}
+
+fn message_body(payload: &[u8]) -> Option<Body> {
+    let (kind, rest) = payload.split_first()?;
+    match BodyKind::try_from(*kind).ok()? {
+        BodyKind::App => from_json(rest),
+        BodyKind::Bytes => Some(Body::Bytes(BASE64URL_NOPAD.encode(rest))),
+        BodyKind::Opening | BodyKind::Profile | BodyKind::Update => None,
+    }
+}
+
+fn from_json(payload: &[u8]) -> Option<Body> {
+    serde_json::from_slice(payload).ok().map(Body::Json)
+}
+
+fn to_json(json: &serde_json::Value) -> Result<Vec<u8>> {
+    serde_json::to_vec(json).map_err(|error| {
+        Error::new(ErrorCode::InvalidParams, "This is not JSON.").why(error.to_string())
+    })
+}
+
+fn from_base64(text: &str) -> Result<Vec<u8>> {
+    BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|error| {
+        Error::new(ErrorCode::InvalidParams, "The bytes are not base64url without padding.")
+            .why(error.to_string())
+    })
+}
+
+/// The member that an author belongs to; before the author's log is here, the author.
+fn member_of(members: &[MemberRecord], author: &AuthorId) -> AuthorId {
+    let member = members.iter().find(|member| member.authors.contains(author));
+    member.map_or(*author, |member| member.id)
+}
+
+fn too_large(what: &str) -> Error {
+    Error::new(ErrorCode::TooLarge, format!("{what} has 128 KiB at most."))
+        .todo("Split it, or send it as a file.")
+}
+
+pub(crate) fn no_space() -> Error {
+    Error::new(ErrorCode::NotFound, "There is no such space here.")
+        .why("It was left, or it belongs to another kith.")
+}
