@@ -1,6 +1,6 @@
 //! The node and its peers: whom it knows, wants, meets and blocks, and what it fetches from them.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use std::sync::Arc;
@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::discovery::{Discovery, Found, Lan, Presence};
 use crate::node::Inner;
 use crate::random::random;
+use crate::settings::SettingsStore;
 use crate::store::Store;
 
 /// Between two looks at who could be asked for an app.
@@ -36,22 +37,58 @@ const CHANGES_GAP: Duration = Duration::from_millis(250);
 pub(crate) async fn bind(
     config: &Config,
     store: &Store,
+    settings: &SettingsStore,
 ) -> Result<(Overlay, space::Spaces, SpaceEvents)> {
     let secret = store.node_secret().0;
     let mut transport = transport::Config::new(secret);
     transport.offline = config.offline;
-    transport.bind =
-        config.bind.iter().map(|addr| Bind { addr: *addr, prefix: None, required: true }).collect();
     let blocked = store.blocked_peers()?;
     transport.blocked = blocked.iter().filter_map(|id| EndpointId::from_bytes(id).ok()).collect();
     let me = iroh::SecretKey::from_bytes(&secret).public();
     let (sync, events) = space::Spaces::new(me, random()?, Arc::new(store.clone()));
-    let overlay = Overlay::bind(transport, Arc::new(sync.clone())).await.map_err(|error| {
-        Error::new(ErrorCode::Internal, "The network could not be opened.")
+    let overlay = bind_sockets(transport, &config.bind, settings.ports(), &sync).await?;
+    let bound = overlay.bound();
+    let port =
+        |v4: bool| bound.iter().find(|addr| addr.is_ipv4() == v4).map_or(0, SocketAddr::port);
+    settings.set_ports([port(true), port(false)]).await?;
+    Ok((overlay, sync, events))
+}
+
+/// Binds the given sockets; without any, all interfaces on the ports of the last run, which others
+/// remember, or on free ones where those are taken.
+async fn bind_sockets(
+    mut config: transport::Config,
+    given: &[SocketAddr],
+    last: [u16; 2],
+    sync: &space::Spaces,
+) -> Result<Overlay> {
+    let handler = || Arc::new(sync.clone());
+    let socket = |addr, required| Bind { addr, prefix: None, required };
+    let failed = |error: transport::BindError| {
+        Error::new(ErrorCode::Storage, "The network could not be opened.")
             .why(format!("{error}."))
             .todo("Look whether another program has the port.")
-    })?;
-    Ok((overlay, sync, events))
+    };
+    if !given.is_empty() {
+        config.bind = given.iter().map(|addr| socket(*addr, true)).collect();
+        return Overlay::bind(config, handler()).await.map_err(failed);
+    }
+    let any = |[v4, v6]: [u16; 2]| {
+        vec![
+            socket((Ipv4Addr::UNSPECIFIED, v4).into(), true),
+            socket((Ipv6Addr::UNSPECIFIED, v6).into(), false),
+        ]
+    };
+    config.bind = any(last);
+    match Overlay::bind(config.clone(), handler()).await {
+        Ok(overlay) => Ok(overlay),
+        Err(error) if last == [0; 2] => Err(failed(error)),
+        Err(error) => {
+            tracing::info!(%error, "the last run's ports are taken: others are used");
+            config.bind = any([0; 2]);
+            Overlay::bind(config, handler()).await.map_err(failed)
+        }
+    }
 }
 
 impl Inner {

@@ -62,7 +62,7 @@ impl Node {
             .await
             .map_err(|_| Error::new(ErrorCode::Internal, "The store could not be opened."))??;
         let settings = Arc::new(SettingsStore::load(store.clone(), &config.default_name)?);
-        let (overlay, sync, events) = network::bind(&config, &store).await?;
+        let (overlay, sync, events) = network::bind(&config, &store, &settings).await?;
         let spaces = Spaces::new(store.clone(), sync.clone(), settings.clone());
         let (discovery, found) = Discovery::new();
         let remembered = Remembered::load(store.clone(), now_ms()).await;

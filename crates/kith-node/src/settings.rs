@@ -1,5 +1,7 @@
 //! The person's settings, kept in the store.
 
+use std::sync::Mutex;
+
 use kith_api::{Error, ErrorCode, MAX_NAME, Result, Settings, SettingsChange};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -11,12 +13,16 @@ use crate::store::Store;
 struct Kept {
     name: String,
     lan: bool,
+    /// UDP ports of the last run, IPv4's and IPv6's: invitations and other nodes remember them.
+    #[serde(default)]
+    ports: [u16; 2],
 }
 
 /// The settings, in memory and on disk.
 pub(crate) struct SettingsStore {
     store: Store,
     current: watch::Sender<Settings>,
+    ports: Mutex<[u16; 2]>,
 }
 
 impl SettingsStore {
@@ -24,14 +30,15 @@ impl SettingsStore {
     pub(crate) fn load(store: Store, default_name: &str) -> Result<Self> {
         let kept = match store.settings()? {
             None => {
-                Kept { name: person_name(default_name).unwrap_or_else(|_| "Me".into()), lan: true }
+                let name = person_name(default_name).unwrap_or_else(|_| "Me".into());
+                Kept { name, lan: true, ports: [0; 2] }
             }
             Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
                 Error::new(ErrorCode::Storage, "The settings can't be read.").why(error.to_string())
             })?,
         };
         let current = watch::Sender::new(Settings { name: kept.name, lan: kept.lan });
-        Ok(Self { store, current })
+        Ok(Self { store, current, ports: Mutex::new(kept.ports) })
     }
 
     /// The settings now.
@@ -53,11 +60,31 @@ impl SettingsStore {
         if let Some(lan) = change.lan {
             settings.lan = lan;
         }
-        let kept = Kept { name: settings.name.clone(), lan: settings.lan };
-        let bytes = serde_json::to_vec(&kept).expect("plain data");
-        self.store.set_settings(bytes).await?;
+        self.keep(&settings, self.ports()).await?;
         self.current.send_replace(settings.clone());
         Ok(settings)
+    }
+}
+
+impl SettingsStore {
+    /// The UDP ports of the last run, IPv4's and IPv6's; 0 for none.
+    pub(crate) fn ports(&self) -> [u16; 2] {
+        *self.ports.lock().expect("no panic while held")
+    }
+
+    /// Keeps the ports for the next run.
+    pub(crate) async fn set_ports(&self, ports: [u16; 2]) -> Result<()> {
+        if self.ports() != ports {
+            self.keep(&self.get(), ports).await?;
+            *self.ports.lock().expect("no panic while held") = ports;
+        }
+        Ok(())
+    }
+
+    async fn keep(&self, settings: &Settings, ports: [u16; 2]) -> Result<()> {
+        let kept = Kept { name: settings.name.clone(), lan: settings.lan, ports };
+        let bytes = serde_json::to_vec(&kept).expect("plain data");
+        Ok(self.store.set_settings(bytes).await?)
     }
 }
 
