@@ -70,7 +70,11 @@ impl Running {
                 .todo("End the program that has the port, or give another one by --http.")
         })?;
         let pages = kith_gateway::Config { addr: config.http, ..Default::default() };
-        let control = Server::start(data_dir, Arc::clone(&service))?;
+        let control = Server::start(data_dir, Arc::clone(&service)).map_err(|error| {
+            Failure::new("storage", "The command line's socket can't be made.")
+                .why(format!("{error}."))
+                .todo("Give a data directory with a shorter path, or one that can be written.")
+        })?;
         let gateway = Gateway::serve(listeners, pages, Arc::clone(&service));
         Ok((service, gateway, control))
     }
