@@ -128,4 +128,6 @@ function Stopped() {
 arrive();
 addEventListener('hashchange', arrive);
 node.start();
-render(html`<${App} />`, /** @type {Element} */ (document.getElementById('app')));
+const app = /** @type {Element} */ (document.getElementById('app'));
+app.replaceChildren();
+render(html`<${App} />`, app);
