@@ -6,7 +6,6 @@ use std::convert::Infallible;
 use axum::body::Body;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,13 +18,15 @@ const PIPE: usize = 1 << 20;
 /// A header that only our answers have.
 const OURS: &str = "ours";
 
-/// Whatever comes on a connection, hyper never answers alone.
+/// Whatever comes on a connection, it is answered, and never by hyper alone.
 ///
 /// # Panics
-/// When it does.
+/// When it is not.
 pub fn connection(bytes: &[u8]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let is_answered = head::is_answered(bytes, &Limits::default());
     let answers = runtime.expect("a runtime needs nothing here").block_on(answers(bytes));
+    assert_eq!(!answers.is_empty(), is_answered);
     let answers = String::from_utf8(answers).expect("our answers are ASCII");
     for answer in answers.split_terminator("\r\n\r\n") {
         assert!(answer.contains(OURS), "hyper answered alone: {answer:?}");
@@ -60,10 +61,7 @@ async fn answers(bytes: &[u8]) -> Vec<u8> {
         Ok::<_, Infallible>(response)
     });
     let io = TokioIo::new(Guarded::new(server, Limits::default()));
-    let serving = http1::Builder::new()
-        .max_buf_size(crate::serve::BUFFER)
-        .serve_connection(io, service)
-        .with_upgrades();
+    let serving = crate::serve::builder().serve_connection(io, service).with_upgrades();
     let talking = async {
         let mut answers = Vec::new();
         // The other side may hang up in the middle.

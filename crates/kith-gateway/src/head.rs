@@ -35,6 +35,11 @@ pub(crate) fn refused(headers: &HeaderMap) -> Option<StatusCode> {
     StatusCode::from_bytes(headers.get(REFUSED)?.as_bytes()).ok()
 }
 
+/// Whether what a client sent before it ended gets an answer, be it a refusal.
+pub(crate) fn is_answered(bytes: &[u8], limits: &Limits) -> bool {
+    judge(bytes, limits) != Verdict::Partial
+}
+
 /// A connection whose requests' heads are checked.
 pub(crate) struct Guarded<S> {
     stream: S,
@@ -244,6 +249,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
             }
             match this.stage {
                 Stage::Raw if this.unread.is_empty() => {
+                    this.unread = BytesMut::new();
                     return Pin::new(&mut this.stream).poll_read(cx, out);
                 }
                 Stage::Raw => this.ready = this.unread.split().freeze(),

@@ -21,7 +21,7 @@ use crate::listen::{BindError, Listeners};
 use crate::{Config, policy};
 
 /// hyper's buffer of a connection; above [`crate::Limits::head`], so that hyper never refuses.
-pub(crate) const BUFFER: usize = 64 * 1024;
+const BUFFER: usize = 64 * 1024;
 /// Pause after accepting failed, for want of descriptors: trying at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -100,6 +100,14 @@ impl Drop for Gateway {
     }
 }
 
+/// hyper's part, as we want it.
+pub(crate) fn builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    // A client that has asked all it wants may say so, and still gets its answers.
+    builder.max_buf_size(BUFFER).half_close(true);
+    builder
+}
+
 /// How tasks learn of the end.
 #[derive(Clone, Debug)]
 pub(crate) struct Ends {
@@ -167,12 +175,8 @@ impl Acceptor {
             async move { Ok::<_, Infallible>(answerer.answer(request).await) }
         });
         let io = TokioIo::new(Guarded::new(stream, self.limits));
-        let mut connection = std::pin::pin!(
-            http1::Builder::new()
-                .max_buf_size(BUFFER)
-                .serve_connection(io, service)
-                .with_upgrades()
-        );
+        let mut connection =
+            std::pin::pin!(builder().serve_connection(io, service).with_upgrades());
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = self.ends.stop.cancelled() => {

@@ -142,3 +142,16 @@ async fn service_workers_are_refused_everywhere() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_client_that_has_asked_all_it_wants_gets_its_answer() {
+    use tokio::io::AsyncWriteExt as _;
+    let served = serve().await;
+    for (head, status) in [(format!("Host: {}", served.host("")), 200), ("broken".into(), 400)] {
+        let mut connection = served.connect().await;
+        connection.write(format!("GET / HTTP/1.1\r\n{head}\r\n\r\n").as_bytes()).await;
+        connection.stream.shutdown().await.unwrap();
+        assert_eq!(connection.answer().await.status, status);
+        assert!(connection.is_closed().await);
+    }
+}

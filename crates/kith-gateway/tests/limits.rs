@@ -163,8 +163,14 @@ async fn a_silent_socket_is_pinged_and_then_dropped() {
         }
     }
     assert!(pings >= 1);
+}
+
+#[tokio::test]
+async fn a_socket_that_answers_pings_stays() {
+    let limits = Limits { ping_every: SOON, silence: 30 * SOON, ..Limits::default() };
+    let served = serve_with(limits).await;
     let mut answering = served.socket(ALICE).await;
-    for _ in 0..6 {
+    for _ in 0..35 {
         assert_eq!(answering.hear().await, Heard::Ping);
         answering.frame(0x8a, b"").await;
     }
@@ -172,7 +178,7 @@ async fn a_silent_socket_is_pinged_and_then_dropped() {
 
 #[tokio::test]
 async fn a_dashboard_that_shows_no_token_is_closed() {
-    let served = serve_with(Limits { auth_time: SOON, ..Limits::default() }).await;
+    let served = serve_with(Limits { auth_time: 10 * SOON, ..Limits::default() }).await;
     let mut socket = served.try_socket("", &[]).await.unwrap();
     assert_eq!(socket.hear().await, Heard::Closed(1008));
     let mut known = served.owner().await;
