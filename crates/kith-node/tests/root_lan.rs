@@ -13,6 +13,8 @@ use kith_node::discovery::{Discovery, Lan, LanState, Presence, Source};
 
 /// With this variable a test process is a node: its value is the seed of the node's key.
 const NODE: &str = "KITH_TEST_LAN_NODE";
+/// With this variable it is a host that sends what nobody should.
+const HOSTILE: &str = "KITH_TEST_LAN_HOSTILE";
 /// How long the whole of one test may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -57,6 +59,85 @@ fn without_a_network_the_state_says_so_and_a_network_that_comes_is_used() {
     lan.ip(&["-n", &lan.host(0), "link", "set", "eth0", "up"]);
     first.expect_found(BTreeSet::from([format!("{} 10.77.0.2:4848", second.id)]));
     second.expect_found(BTreeSet::from([format!("{} 10.77.0.1:4848", first.id)]));
+}
+
+#[test]
+fn what_a_hostile_neighbour_sends_keeps_nobody_out() {
+    let lan = Network::new("d", 3);
+    let mut first = Node::start(&lan, 0);
+    first.expect("state Looking on the local network.");
+    let mut hostile = Process::start(&lan, 2, "hostile_process", HOSTILE);
+    hostile.wait_for(|line| (line == "sent").then_some(()));
+    // It is heard, or the test would show nothing.
+    first.wait_for(|line| line.starts_with("found ").then_some(()));
+    let second = Node::start(&lan, 1);
+    let expected = format!("found {} 10.77.0.2:4848", second.id);
+    first.wait_for(|line| (line == expected).then_some(()));
+}
+
+/// Not a test of its own: what runs inside a namespace.
+#[test]
+fn hostile_process() {
+    if std::env::var(HOSTILE).is_err() {
+        return;
+    }
+    let socket = std::net::UdpSocket::bind("10.77.0.3:5353").expect("the port is free");
+    let send = |packet: &[u8]| {
+        let _ = socket.send_to(packet, "224.0.0.251:5353");
+    };
+    let good = made_up(0);
+    for end in 0..good.len() {
+        send(&good[..end]);
+    }
+    for at in 0..good.len() {
+        for change in [0x01, 0x80, 0xff] {
+            let mut packet = good.clone();
+            packet[at] ^= change;
+            send(&packet);
+        }
+    }
+    for n in 0..2_000 {
+        send(&made_up(n));
+    }
+    println!("\nsent");
+}
+
+/// An announcement of a node that does not exist (RFC 1035, section 4).
+fn made_up(n: u32) -> Vec<u8> {
+    let name = |labels: &[&str]| {
+        let mut bytes = Vec::new();
+        for label in labels {
+            bytes.push(label.len() as u8);
+            bytes.extend(label.as_bytes());
+        }
+        bytes.push(0);
+        bytes
+    };
+    let instance = format!("fake{n}");
+    let service = name(&["_kith", "_udp", "local"]);
+    let full = name(&[&instance, "_kith", "_udp", "local"]);
+    let host = name(&[&instance, "local"]);
+    let mut seed = [9; 32];
+    seed[..4].copy_from_slice(&n.to_be_bytes());
+    let text = format!("id={}", iroh::SecretKey::from_bytes(&seed).public());
+    let text = [&[text.len() as u8], text.as_bytes()].concat();
+    let place = [&[0, 0, 0, 0, 0x12, 0xf0], host.as_slice()].concat();
+    let [_, _, high, low] = n.to_be_bytes();
+    let records: [(&[u8], u16, &[u8]); 4] = [
+        (&service, 12, &full),
+        (&full, 33, &place),
+        (&full, 16, &text),
+        (&host, 1, &[10, 77, high, low]),
+    ];
+    let mut packet = vec![0, 0, 0x84, 0, 0, 0, 0, 4, 0, 0, 0, 0];
+    for (owner, kind, data) in records {
+        packet.extend(owner);
+        packet.extend(kind.to_be_bytes());
+        packet.extend([0, 1, 0, 0, 0x11, 0x94]);
+        packet.extend((data.len() as u16).to_be_bytes());
+        packet.extend(data);
+    }
+    packet
 }
 
 /// Not a test of its own: what runs inside a namespace.
@@ -106,29 +187,56 @@ async fn run_node(seed: u8) {
     lan.stop().await;
 }
 
-/// A node in a namespace, and what it says.
+/// A node in a namespace.
 struct Node {
-    process: Child,
-    orders: ChildStdin,
-    lines: Receiver<String>,
-    deadline: Instant,
+    process: Process,
     id: String,
 }
 
 impl Node {
     fn start(lan: &Network, n: usize) -> Self {
-        let mut process = Command::new("ip")
+        let mut process = Process::start(lan, n, "node_process", NODE);
+        let id = process.wait_for(|line| line.strip_prefix("id ").map(str::to_owned));
+        Self { process, id }
+    }
+}
+
+impl std::ops::Deref for Node {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
+impl std::ops::DerefMut for Node {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
+
+/// One of the processes above in a namespace, and what it says.
+struct Process {
+    child: Child,
+    orders: ChildStdin,
+    lines: Receiver<String>,
+    deadline: Instant,
+}
+
+impl Process {
+    fn start(lan: &Network, n: usize, test: &str, variable: &str) -> Self {
+        let mut child = Command::new("ip")
             .args(["netns", "exec", &lan.host(n)])
             .arg(std::env::current_exe().expect("this program"))
-            .args(["--exact", "node_process", "--nocapture"])
-            .env(NODE, (n + 1).to_string())
+            .args(["--exact", test, "--nocapture"])
+            .env(variable, (n + 1).to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("ip netns exec");
-        let orders = process.stdin.take().expect("piped");
-        let output = BufReader::new(process.stdout.take().expect("piped"));
-        let (send, lines) = sync_channel(1_024);
+        let orders = child.stdin.take().expect("piped");
+        let output = BufReader::new(child.stdout.take().expect("piped"));
+        let (send, lines) = sync_channel(16_384);
         std::thread::spawn(move || {
             for line in output.lines().map_while(Result::ok) {
                 if send.send(line).is_err() {
@@ -136,10 +244,7 @@ impl Node {
                 }
             }
         });
-        let deadline = Instant::now() + PATIENCE;
-        let mut node = Self { process, orders, lines, deadline, id: String::new() };
-        node.id = node.wait_for(|line| line.strip_prefix("id ").map(str::to_owned));
-        node
+        Self { child, orders, lines, deadline: Instant::now() + PATIENCE }
     }
 
     fn wait_for<T>(&mut self, mut accept: impl FnMut(&str) -> Option<T>) -> T {
@@ -175,10 +280,10 @@ impl Node {
     }
 }
 
-impl Drop for Node {
+impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -208,7 +208,10 @@ impl Task {
             ServiceEvent::ServiceResolved(service) => {
                 if let Some(peer) = neighbours.note(&service) {
                     tracing::debug!(peer = %peer.id.fmt_short(), "found on the LAN");
-                    self.finder.offer(Found { peer, way: Way::Lan, spaces: Vec::new() });
+                    let found = Found { peer, way: Way::Lan, spaces: Vec::new() };
+                    if !self.finder.offer(found) {
+                        neighbours.forget(service.get_fullname());
+                    }
                 }
             }
             ServiceEvent::ServiceRemoved(_, fullname) => neighbours.forget(&fullname),

@@ -8,8 +8,9 @@ use mdns_sd::{ResolvedService, ScopedIp, ServiceInfo};
 
 /// The service type of kith on the local network (RFC 6763).
 pub const SERVICE: &str = "_kith._udp.local.";
-/// Nodes known on the local network at a time. More than any LAN that floods its members with
-/// multicast has people; bounds memory against one that makes nodes up at about 100 KB.
+/// Nodes known on the local network at a time. More than a LAN that carries multicast has people;
+/// bounds memory against one that makes nodes up at about 100 KB. Of more, the one heard first is
+/// forgotten, so that made-up ones keep no real one out.
 pub const MAX_NEIGHBOURS: usize = 256;
 
 /// The property with the endpoint's id, 64 hex digits.
@@ -54,13 +55,14 @@ impl Presence {
 #[derive(Debug)]
 pub(super) struct Neighbours {
     me: EndpointId,
-    /// By the name of the announcement.
-    seen: BTreeMap<String, PeerAddr>,
+    /// By the name of the announcement: when it was first heard, counted, and who it is.
+    seen: BTreeMap<String, (u64, PeerAddr)>,
+    heard: u64,
 }
 
 impl Neighbours {
     pub(super) fn new(me: EndpointId) -> Self {
-        Self { me, seen: BTreeMap::new() }
+        Self { me, seen: BTreeMap::new(), heard: 0 }
     }
 
     /// Takes note of an announcement. Returns the peer where this is news: it is another node, it
@@ -70,15 +72,24 @@ impl Neighbours {
         if peer.id == self.me || peer.addrs.is_empty() {
             return None;
         }
-        let known = self.seen.get(service.get_fullname());
-        if known == Some(&peer) || (known.is_none() && self.seen.len() >= MAX_NEIGHBOURS) {
-            return None;
+        let name = service.get_fullname();
+        match self.seen.get_mut(name) {
+            Some((_, known)) if *known == peer => return None,
+            Some((_, known)) => known.clone_from(&peer),
+            None => {
+                if self.seen.len() >= MAX_NEIGHBOURS
+                    && let Some((oldest, _)) = self.seen.iter().min_by_key(|(_, (order, _))| order)
+                {
+                    self.seen.remove(&oldest.clone());
+                }
+                self.heard += 1;
+                self.seen.insert(name.to_owned(), (self.heard, peer.clone()));
+            }
         }
-        self.seen.insert(service.get_fullname().to_owned(), peer.clone());
         Some(peer)
     }
 
-    /// Forgets who said goodbye, or was not heard of any more.
+    /// Forgets who said goodbye, was not heard of any more, or could not be handed over.
     pub(super) fn forget(&mut self, fullname: &str) {
         self.seen.remove(fullname);
     }
@@ -190,9 +201,12 @@ mod tests {
     #[test]
     fn made_up_nodes_are_bounded() {
         let mut neighbours = Neighbours::new(id(1));
-        let found =
-            (0..300).filter(|n| neighbours.note(&of(2, &n.to_string(), "10.0.0.2")).is_some());
-        assert_eq!(found.count(), MAX_NEIGHBOURS);
+        for n in 0..300 {
+            assert!(neighbours.note(&of(2, &n.to_string(), "10.0.0.2")).is_some());
+        }
+        assert_eq!(neighbours.seen.len(), MAX_NEIGHBOURS);
+        assert!(!neighbours.seen.contains_key(&format!("43.{SERVICE}")));
+        assert!(neighbours.seen.contains_key(&format!("44.{SERVICE}")));
     }
 
     #[test]
