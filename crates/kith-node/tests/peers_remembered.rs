@@ -13,9 +13,11 @@ async fn after_a_restart() {
     let peer = PeerAddr::new(id, ["10.0.0.1:1", "[fd00::1]:2"].map(|addr| addr.parse().unwrap()));
     let spaces = vec![SpaceId::from_bytes([7; 32])];
 
-    let remembered = Remembered::load(open(), 1_000).await;
+    let store = open();
+    let remembered = Remembered::load(store.clone(), 1_000).await;
     remembered.note(1_000, peer.clone(), spaces.clone()).await;
-    drop(remembered);
+    store.close().await;
+    drop((store, remembered));
 
     let remembered = Remembered::load(open(), 2_000).await;
     let (discovery, mut found) = Discovery::new();
