@@ -20,6 +20,10 @@ pub(crate) struct Config {
     pub(crate) offline: bool,
     pub(crate) open: bool,
     pub(crate) peers: Vec<String>,
+    /// Overrides the person's setting; only for those who say so.
+    pub(crate) lan: Option<bool>,
+    /// The overlay's UDP sockets; none: all interfaces, on the ports of the last run.
+    pub(crate) bind: Vec<SocketAddr>,
     pub(crate) log: String,
 }
 
@@ -31,6 +35,8 @@ struct Layer {
     offline: Option<bool>,
     open: Option<bool>,
     peers: Option<Vec<String>>,
+    lan: Option<bool>,
+    bind: Option<Vec<SocketAddr>>,
     log: Option<String>,
 }
 
@@ -61,6 +67,8 @@ impl Config {
             merged.offline = layer.offline.or(merged.offline);
             merged.open = layer.open.or(merged.open);
             merged.peers = layer.peers.or(merged.peers);
+            merged.lan = layer.lan.or(merged.lan);
+            merged.bind = layer.bind.or(merged.bind);
             merged.log = layer.log.or(merged.log);
         }
         let config = Self {
@@ -68,6 +76,8 @@ impl Config {
             offline: merged.offline.expect("the defaults name it"),
             open: merged.open.expect("the defaults name it"),
             peers: merged.peers.expect("the defaults name it"),
+            lan: merged.lan,
+            bind: merged.bind.unwrap_or_default(),
             log: merged.log.expect("the defaults name it"),
         };
         if !config.http.ip().is_loopback() {
@@ -93,6 +103,8 @@ fn from_flags(flags: &Up) -> Layer {
         offline: flags.offline.then_some(true),
         open: flags.no_open.then_some(false),
         peers: (!flags.peers.is_empty()).then(|| flags.peers.clone()),
+        lan: None,
+        bind: None,
         log: None,
     }
 }
@@ -124,6 +136,11 @@ fn from_environment(read: impl Fn(&str) -> Option<OsString>) -> Result<Layer> {
         offline: switch("KITH_OFFLINE")?,
         open: switch("KITH_OPEN")?,
         peers,
+        lan: switch("KITH_LAN")?,
+        bind: text("KITH_BIND")?
+            .map(|value| value.split_whitespace().map(str::parse).collect::<Result<_, _>>())
+            .transpose()
+            .map_err(|_| bad_variable("KITH_BIND", "ADDR:PORT"))?,
         log: text("KITH_LOG")?,
     })
 }

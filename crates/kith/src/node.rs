@@ -41,9 +41,9 @@ impl Running {
             data_dir: data_dir.to_owned(),
             offline: config.offline,
             peers,
-            lan: None,
+            lan: config.lan,
             http: config.http,
-            bind: Vec::new(),
+            bind: config.bind.clone(),
             default_name: default_name(),
         })
         .await?;

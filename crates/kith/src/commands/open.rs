@@ -37,12 +37,16 @@ pub(super) async fn open(context: &Context, args: &args::Open) -> Result<()> {
     Ok(())
 }
 
-/// A link as it is, a file by its path from the root.
+/// A link as it is, a file by its path from the root, and what is neither as an app's name or id.
 fn target(typed: &str) -> Result<String> {
     if typed.starts_with(SCHEME) {
         return Ok(typed.to_owned());
     }
     let path = absolute(typed.as_ref())?;
+    let is_name = !typed.contains(std::path::is_separator) && !typed.ends_with(".xdc");
+    if !path.is_file() && is_name {
+        return Ok(typed.to_owned());
+    }
     if !path.is_file() {
         return Err(Failure::new("not_found", format!("“{typed}” can't be opened."))
             .why("It is no kith:// link, and there is no such file.")
