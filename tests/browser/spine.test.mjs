@@ -15,6 +15,7 @@ const KILLS = 100;
 /** @type {import('playwright-core').Page} */ let pageA;
 /** @type {import('playwright-core').Page} */ let pageB;
 /** @type {string} */ let link;
+/** @type {string} */ let space;
 
 before(async () => {
   [a, b] = await Promise.all([KithNode.create('a'), KithNode.create('b')]);
@@ -55,9 +56,10 @@ test('one link opens Chat on both nodes', async () => {
   const [created] = await a.cli('open', 'chat', '--yes');
   pageA = await browser.context.newPage();
   await pageA.goto(created.url);
-  [{ link }] = await a.cli('invite', created.space);
+  space = created.space;
+  [{ link }] = await a.cli('invite', space);
   const [opened] = await b.cli('open', link, '--yes');
-  assert.equal(opened.space, created.space);
+  assert.equal(opened.space, space);
   pageB = await browser.context.newPage();
   await pageB.goto(opened.url);
   for (const page of [pageA, pageB]) await page.getByRole('textbox', { name: /message/i }).waitFor();
@@ -125,7 +127,7 @@ test('a third node that joins later, A being off, has everything through B alone
   await a.kill();
   c = await KithNode.create('c');
   await c.start();
-  const [{ link: fromB }] = await b.cli('invite', (await b.cli('spaces'))[0].space);
+  const [{ link: fromB }] = await b.cli('invite', space);
   const [opened] = await c.cli('open', fromB, '--yes');
   const page = await browser.context.newPage();
   await page.goto(opened.url);
