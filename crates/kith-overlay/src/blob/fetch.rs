@@ -8,6 +8,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use iroh::EndpointId;
 use kith_app::AppId;
 use n0_future::task::AbortOnDropHandle;
+use n0_future::time::{Duration, sleep};
 use tokio::sync::watch;
 
 use super::groups::Groups;
@@ -27,6 +28,9 @@ pub const MAX_CANDIDATES: usize = 64;
 
 /// How often the same peer is asked again after it was cut off, busy, or had a part only.
 pub const MAX_TRIES: u32 = 3;
+
+/// How long a peer that was busy is left alone, times the number of tries.
+pub const BUSY_WAIT: Duration = Duration::from_millis(500);
 
 /// Which blob, and for whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -149,6 +153,8 @@ struct Candidate {
     index: usize,
     peer: EndpointId,
     tries: u32,
+    /// How long to wait before it is asked.
+    wait: Duration,
     /// The groups it has, where it said so.
     held: Option<Groups>,
 }
@@ -175,7 +181,13 @@ impl<S: BlobStorage + ?Sized> Fetch<S> {
         let mut idle: VecDeque<_> = candidates
             .into_iter()
             .enumerate()
-            .map(|(index, peer)| Candidate { index, peer, tries: 0, held: None })
+            .map(|(index, peer)| Candidate {
+                index,
+                peer,
+                tries: 0,
+                wait: Duration::ZERO,
+                held: None,
+            })
             .collect();
         let mut active = FuturesUnordered::new();
         loop {
@@ -193,6 +205,10 @@ impl<S: BlobStorage + ?Sized> Fetch<S> {
                 Err(failure) => {
                     done.candidate.tries += 1;
                     if failure.may_pass() && done.candidate.tries < MAX_TRIES {
+                        done.candidate.wait = match failure {
+                            PeerFailure::Busy => BUSY_WAIT * done.candidate.tries,
+                            _ => Duration::ZERO,
+                        };
                         if let PeerFailure::Partly(held) = failure {
                             done.candidate.held = Some(held);
                         }
@@ -210,6 +226,9 @@ impl<S: BlobStorage + ?Sized> Fetch<S> {
     async fn ask(&self, candidate: Candidate, asked: Groups) -> Asked {
         let BlobWanted { app, scope, hash, size } = self.wanted;
         let index = candidate.index;
+        if !candidate.wait.is_zero() {
+            sleep(candidate.wait).await;
+        }
         self.note(index, PeerProgress::Asked);
         let progress = self.progress.clone();
         let on_part: Box<OnPart> = Box::new(move |bytes| {

@@ -14,8 +14,8 @@ mod wire;
 
 pub use encode::{Decoder, Encoder};
 pub use fetch::{
-    BlobFetch, BlobProgress, BlobWanted, FetchError, MAX_ASKED, MAX_CANDIDATES, MAX_FETCH_PEERS,
-    MAX_TRIES, PeerProgress,
+    BUSY_WAIT, BlobFetch, BlobProgress, BlobWanted, FetchError, MAX_ASKED, MAX_CANDIDATES,
+    MAX_FETCH_PEERS, MAX_TRIES, PeerProgress,
 };
 pub use groups::{BadRanges, GROUP, Groups, MAX_RANGES, WireGroups, groups_of};
 pub use receive::{PeerFailure, RECEIVE_TIMEOUT};

@@ -21,6 +21,9 @@ pub enum PeerFailure {
     /// It doesn't have it, or not for us.
     #[error("does not have it")]
     Absent,
+    /// It knows no such space, or this node did not prove it.
+    #[error("did not let us into the space")]
+    NotEntered,
     /// It serves too many already.
     #[error("is busy")]
     Busy,
@@ -29,7 +32,7 @@ pub enum PeerFailure {
     Partly(Groups),
     /// It can't be reached, or the stream was cut.
     #[error("was cut off: {0}")]
-    Cut(#[from] StreamError),
+    Cut(StreamError),
     /// It sent nothing for [`RECEIVE_TIMEOUT`].
     #[error("stopped sending")]
     Silent,
@@ -53,6 +56,16 @@ impl PeerFailure {
     /// Whether the same peer may be asked again.
     pub(crate) fn may_pass(&self) -> bool {
         matches!(self, Self::Busy | Self::Cut(_) | Self::Silent | Self::Partly(_))
+    }
+}
+
+impl From<StreamError> for PeerFailure {
+    fn from(error: StreamError) -> Self {
+        match error {
+            StreamError::Ended(StreamCode::UnknownSpace) => Self::NotEntered,
+            StreamError::Ended(StreamCode::Limits) => Self::Busy,
+            error => Self::Cut(error),
+        }
     }
 }
 
@@ -148,6 +161,8 @@ async fn pull<S: BlobStorage + ?Sized>(
     recv: &mut RecvStream,
     sink: &mut Sink<'_, S>,
 ) -> Result<(), PeerFailure> {
+    // An empty blob needs no bytes.
+    let _ = decoder.feed(&mut &[][..])?;
     loop {
         let next = timeout(RECEIVE_TIMEOUT, recv.read_chunk(CHUNK));
         let Some(chunk) = next.await.map_err(|_| PeerFailure::Silent)?? else {

@@ -12,8 +12,9 @@ use crate::storage::{BlobScope, BlobState, BlobStorage, StorageResult};
 use crate::transport::{Close, RecvStream, SendStream, StreamCode, StreamError};
 
 /// Blobs that are served to one peer at once; further requests are answered
-/// [`BlobReply::Busy`]. More would only divide the peer's own line.
-pub const MAX_SERVED_PER_PEER: usize = 8;
+/// [`BlobReply::Busy`]. Unread, they fill half of the connection's window, so that the other half is
+/// left to everything else.
+pub const MAX_SERVED_PER_PEER: usize = 4;
 
 /// Blobs that are served at once. Bounds memory at 128 x 320 KiB.
 pub const MAX_SERVED: usize = 128;

@@ -1,5 +1,6 @@
 //! Spaces and blobs, over real connections on 127.0.0.1: one behaviour per file.
 
+mod blob_fetch;
 mod blob_vectors;
 mod cold_sync_bytes;
 mod members_sync;
