@@ -3,6 +3,7 @@
 mod blob_fetch;
 mod blob_vectors;
 mod cold_sync_bytes;
+mod hard_members;
 mod members_sync;
 mod messages;
 mod support;

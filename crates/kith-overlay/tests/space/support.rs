@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use iroh::Endpoint;
+use iroh::endpoint::{Connection, QuicTransportConfig, VarInt, presets};
 use kith_app::{AppId, SpaceKeys, SpaceSecret};
 use kith_log::{
     AuthorId, AuthorSecret, Body, BodyKind, Draft, Entry, Opening, Place, SpaceId, append,
@@ -12,7 +14,8 @@ use kith_log::{
 use kith_overlay::space::{Author, SpaceConfig, SpaceEvent, Spaces};
 use kith_overlay::storage::memory::MemoryStorage;
 use kith_overlay::transport::{
-    Bind, Config, EndpointId, Handler, Overlay, Peer, PeerAddr, Reason, SpaceKey, SpaceRef, Way,
+    Bind, Config, Control, EndpointId, Handler, Hello, Overlay, Peer, PeerAddr, Reason, SpaceKey,
+    SpaceRef, Way, enter_tag,
 };
 use n0_future::time::{Duration, timeout};
 use tokio::sync::watch;
@@ -170,11 +173,13 @@ impl Member {
         }
     }
 
-    /// Waits until both hold the same logs.
+    /// Waits until it holds all that the other holds.
     pub async fn same_as(&self, room: &Room, other: &Member) {
         for author in other.storage.authors(&room.space) {
-            self.holds(room, &author, other.entries(room, &author).len()).await;
-            assert_eq!(self.entries(room, &author), other.entries(room, &author));
+            let theirs = other.entries(room, &author);
+            self.holds(room, &author, theirs.len()).await;
+            // Not assert_eq, which would print them.
+            assert!(self.entries(room, &author).starts_with(&theirs), "another log of {author}");
         }
     }
 
@@ -200,6 +205,18 @@ impl Member {
     /// The messages that came so far.
     pub fn messages(&self) -> Vec<(AuthorId, Vec<u8>)> {
         messages(&self.events.borrow())
+    }
+
+    /// Waits until this counter counts.
+    pub async fn overlay_refused(&self, limit: &'static str) {
+        let mut changes = self.overlay.changes();
+        let counted = async {
+            while !self.overlay.refused().snapshot().contains_key(limit) {
+                changes.changed().await.expect("the overlay lives");
+            }
+        };
+        let counted = timeout(DEADLINE, counted).await;
+        assert!(counted.is_ok(), "{limit}: {:?}", self.overlay.refused().snapshot());
     }
 
     pub async fn connected(&self, to: EndpointId) -> Arc<Peer> {
@@ -230,4 +247,48 @@ pub async fn connected(overlay: &Overlay, to: EndpointId) -> Arc<Peer> {
 
 fn draft(index: u64, body: Vec<u8>) -> Draft {
     Draft { lamport: index + 1, time_ms: 1_700_000_000_000 + index * 1000, epoch: 0, body }
+}
+
+/// A connection that entered the space, and lets the other side open no stream.
+pub struct Miser {
+    _endpoint: Endpoint,
+    _conn: Connection,
+    _control: (iroh::endpoint::SendStream, iroh::endpoint::RecvStream),
+}
+
+pub async fn miser(room: &Room, to: &Member) -> Miser {
+    let transport = QuicTransportConfig::builder()
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .max_concurrent_bidi_streams(VarInt::from_u32(0))
+        .build();
+    let endpoint = Endpoint::builder(presets::Minimal)
+        .secret_key(iroh::SecretKey::from_bytes(&fresh_key()))
+        .transport_config(transport)
+        .clear_ip_transports()
+        .bind_addr("127.0.0.1:0")
+        .expect("an address")
+        .bind()
+        .await
+        .expect("a free port");
+    let addrs = to.addr().addrs.into_iter().map(iroh::TransportAddr::Ip);
+    let addr = iroh::EndpointAddr::from_parts(to.overlay.id(), addrs);
+    let conn = endpoint.connect(addr, b"kith/1").await.expect("connected");
+    let (mut send, recv) = conn.open_bi().await.expect("a stream");
+    let mut exporter = [0; 32];
+    conn.export_keying_material(&mut exporter, b"EXPORTER-kith/1", &[]).expect("material");
+    let tag = enter_tag(&room.key.sync_key, &exporter, &endpoint.id());
+    let hello = Hello { version: 1, features: 0, run_id: [7; 16] };
+    for message in [Control::Hello(hello), Control::Enter { tags: vec![tag] }] {
+        let message = message.encode();
+        send.write_all(&(message.len() as u32).to_be_bytes()).await.expect("written");
+        send.write_all(&message).await.expect("written");
+    }
+    let entered = async {
+        let id = endpoint.id();
+        while !to.spaces.status(&room.space).expect("joined").peers.contains_key(&id) {
+            n0_future::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    timeout(DEADLINE, entered).await.expect("entered in time");
+    Miser { _endpoint: endpoint, _conn: conn, _control: (send, recv) }
 }
