@@ -219,16 +219,16 @@ async fn a_presence_holds_on_its_own_connection_alone() {
     let (_other, to_b) = deaf(&room, &b).await;
     assert_ne!(to_a.exporter(), to_b.exporter());
     let author = room.author(100);
-    let here = here(&room, &author, to_b.exporter(), &overlay);
-    to_a.send_frame(room.key.at, &SpaceMessage::Here(here).encode()).expect("room");
+    let replayed = here(&room, &author, to_b.exporter(), &overlay);
+    to_a.send_frame(room.key.at, &SpaceMessage::Here(replayed).encode()).expect("room");
     a.overlay_refused("protocol_violation").await;
     assert!(a.spaces.status(&room.space).expect("joined").online.is_empty());
 
     // One that was not admitted to the space: its opening is another space's.
     let elsewhere = crate::support::room(6).author(101);
     let (overlay, peer) = deaf(&room, &b).await;
-    let here = here(&room, &elsewhere, peer.exporter(), &overlay);
-    peer.send_frame(room.key.at, &SpaceMessage::Here(here).encode()).expect("room");
+    let foreign = here(&room, &elsewhere, peer.exporter(), &overlay);
+    peer.send_frame(room.key.at, &SpaceMessage::Here(foreign).encode()).expect("room");
     b.overlay_refused("protocol_violation").await;
     assert!(b.spaces.status(&room.space).expect("joined").online.is_empty());
 }
