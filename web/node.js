@@ -100,6 +100,7 @@ class Node extends EventTarget {
   #lastAsked = 0;
   #took = 0;
   #asking = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #later;
 
   constructor() {
     super();
@@ -149,7 +150,12 @@ class Node extends EventTarget {
 
   /** Asks again for what is shown: at once after a change of one's own, else now and then. */
   async refresh(atOnce = true) {
-    if (this.#asking || (!atOnce && Date.now() - this.#lastAsked < Math.max(ASK_EVERY, this.#took / ASK_SHARE))) return;
+    const early = atOnce ? 0 : this.#lastAsked + Math.max(ASK_EVERY, this.#took / ASK_SHARE) - Date.now();
+    if (this.#asking || early > 0) {
+      // What changed meanwhile may be the last change for long.
+      this.#later ??= setTimeout(() => { this.#later = undefined; if (this.#following) void this.refresh(false); }, Math.max(early, ASK_EVERY));
+      return;
+    }
     this.#asking = true;
     this.#lastAsked = Date.now();
     const { connection } = this;

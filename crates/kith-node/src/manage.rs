@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
+use futures_util::stream::{self, StreamExt};
 use kith_api::{
     AppInfo, CreateSpace, DiscoveryStatus, Error, ErrorCode, Event, EventStream, Invite,
     InviteLink, OpenedSpace, OpeningStage, PageLink, PageUrl, Place, Publish, Published,
@@ -27,6 +28,8 @@ use crate::streams;
 
 /// Between two reports of the node's state.
 const STATUS_GAP: Duration = Duration::from_millis(250);
+/// Between two looks at what changes without telling.
+const STATUS_LOOK: Duration = Duration::from_millis(750);
 /// The folder of files that redirect a browser, each with a token that works once.
 const OPEN_DIR: &str = "open";
 
@@ -256,10 +259,28 @@ impl Inner {
         self.discovery.lock().expect("no panic while held").status(&snapshot.found)
     }
 
+    /// The status at once, and when it has changed: soon after what tells of itself, within a second
+    /// of what only counts, like traffic.
     pub(crate) fn watch_status(self: &std::sync::Arc<Self>) -> EventStream {
-        let node = self.clone();
-        let changes = self.changes.subscribe();
-        streams::states(changes, STATUS_GAP, move |_| Event::Status(Box::new(node.status())))
+        let start = (self.clone(), self.changes.subscribe(), None::<Status>);
+        let events = stream::unfold(start, |(node, mut changes, last)| async move {
+            loop {
+                if last.is_some() {
+                    tokio::time::sleep(STATUS_GAP).await;
+                    // The node's end is the stream's; a timeout is a look at what only counts.
+                    if let Ok(told) = tokio::time::timeout(STATUS_LOOK, changes.changed()).await {
+                        told.ok()?;
+                    }
+                }
+                changes.mark_unchanged();
+                let status = node.status();
+                if last.as_ref().is_none_or(|last| is_news(last, &status)) {
+                    let event = Event::Status(Box::new(status.clone()));
+                    return Some((event, (node, changes, Some(status))));
+                }
+            }
+        });
+        events.boxed()
     }
 
     /// How far the app of a page is.
@@ -283,8 +304,13 @@ impl Inner {
     }
 }
 
+/// Whether two states differ in more than the time.
+fn is_news(last: &Status, status: &Status) -> bool {
+    Status { uptime: last.uptime, ..status.clone() } != *last
+}
+
 /// What a space is called: its own name, or its app's.
-fn display_name(record: &SpaceRecord, app_name: &str) -> String {
+pub(crate) fn display_name(record: &SpaceRecord, app_name: &str) -> String {
     if record.name.is_empty() { app_name.to_owned() } else { record.name.clone() }
 }
 

@@ -18,6 +18,7 @@ use kith_overlay::space;
 use tokio::sync::{broadcast, watch};
 
 use crate::clock::now_ms;
+use crate::manage::display_name;
 use crate::settings::{SettingsStore, person_name};
 use crate::store::{MemberRecord, Query, SpaceRecord, Store, StoredEntry};
 use crate::streams;
@@ -111,12 +112,13 @@ impl Spaces {
         let record = self.store.space(space)?.ok_or_else(no_space)?;
         let members = self.store.members(space)?;
         let me = members.iter().find(|member| member.me).ok_or_else(no_space)?;
+        let app_name = self.store.app(&record.app)?.map(|app| app.name).unwrap_or_default();
         Ok(Me {
             id: me.id.to_string(),
             name: me.name.clone().unwrap_or_else(|| self.settings.get().name),
             space: space.to_string(),
             app: record.app.to_string(),
-            space_name: record.name,
+            space_name: display_name(&record, &app_name),
         })
     }
 
