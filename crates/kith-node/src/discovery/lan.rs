@@ -18,7 +18,8 @@ use super::{Finder, Found, Source};
 
 /// After a failure: how long until the next try.
 const RETRY: Duration = Duration::from_secs(30);
-/// How long the network must keep still, after its addresses changed, before a new name is drawn.
+/// How long the network must keep still, after its addresses changed, before a new name is drawn;
+/// and how long to wait after a flood of announcements.
 const SETTLE: Duration = Duration::from_secs(1);
 /// How long to wait for a first announcement before saying that there is no network.
 const QUIET: Duration = Duration::from_secs(3);
@@ -69,6 +70,14 @@ enum Wanted {
     On,
     Off,
     Stop,
+}
+
+/// Why looking ended without a failure.
+enum Ended {
+    /// It was switched off.
+    Asked,
+    /// More was announced at once than was taken: 1,000 announcements (mdns-sd's queue).
+    Flooded,
 }
 
 impl Lan {
@@ -139,7 +148,12 @@ impl Task {
                 Wanted::On => {
                     self.tell.send_replace(LanState::Starting);
                     match self.look().await {
-                        Ok(()) => Ok(()),
+                        Ok(Ended::Asked) => Ok(()),
+                        // A new start has forgotten what it was flooded with.
+                        Ok(Ended::Flooded) => {
+                            tracing::debug!("flooded on the LAN: starting anew");
+                            timeout(SETTLE, self.wants.changed()).await.unwrap_or(Ok(()))
+                        }
                         Err(error) => {
                             tracing::debug!(%error, "no discovery on the LAN");
                             self.tell.send_replace(LanState::Failed(error.to_string()));
@@ -155,7 +169,7 @@ impl Task {
     }
 
     /// Announces and looks until it is to end.
-    async fn look(&mut self) -> mdns_sd::Result<()> {
+    async fn look(&mut self) -> mdns_sd::Result<Ended> {
         let mut daemon = Daemon::open()?;
         let events = daemon.inner.monitor()?;
         daemon.announce(&self.presence)?;
@@ -168,12 +182,12 @@ impl Task {
                 changed = self.wants.changed() => {
                     if changed.is_err() || *self.wants.borrow() != Wanted::On {
                         daemon.close().await;
-                        return Ok(());
+                        return Ok(Ended::Asked);
                     }
                 }
                 service = services.recv_async() => match service {
                     Ok(event) => self.hear(&mut neighbours, event),
-                    Err(_) => return Err(mdns_sd::Error::Msg("too much was announced at once".into())),
+                    Err(_) => return Ok(Ended::Flooded),
                 },
                 event = events.recv_async() => match event {
                     Ok(DaemonEvent::Announce(..)) => {
