@@ -83,6 +83,7 @@ fn message() -> impl Strategy<Value = Message> {
         (author(), at, 1u8..).prop_map(|(author, at, runs)| Message::Want { author, at, runs }),
         (author(), 1u8..).prop_map(|(author, runs)| Message::More { author, runs }),
         run().prop_map(Message::Run),
+        run().prop_map(Message::Last),
         author().prop_map(|author| Message::Nothing { author }),
         uniform32(any::<u8>()).prop_map(|digest| Message::Compare { digest }),
     ]

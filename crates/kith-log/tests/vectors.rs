@@ -329,6 +329,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("want older ones", want(At::Before { index: 300 }, 1)),
         ("more", Message::More { author, runs: 255 }),
         ("run", Message::Run(second.to_run())),
+        ("last run", Message::Last(second.to_run())),
         ("nothing", Message::Nothing { author }),
         ("compare", Message::Compare { digest: [0x66; 32] }),
     ]
@@ -341,7 +342,7 @@ fn sync_vectors() {
         .map(|(name, message)| json!({ "name": name, "message": hex(message.encode()) }));
     let refused = [
         ("no kind", vec![]),
-        ("an unknown kind", vec![6]),
+        ("an unknown kind", vec![7]),
         ("a head of size 0", [vec![0, 0, 1], vec![7; 32], vec![0; 8], vec![7; 96]].concat()),
         ("a want of no runs", [vec![1], vec![7; 32], vec![1, 0]].concat()),
         ("an index not in shortest form", [vec![1], vec![7; 32], vec![2, 0x80, 0, 1]].concat()),

@@ -225,6 +225,28 @@ impl SpaceSync {
         Ok(())
     }
 
+    /// Takes the last run of what was asked for. If the peer's log has grown meanwhile, it is asked
+    /// anew.
+    ///
+    /// # Errors
+    /// When the peer broke the protocol.
+    pub(super) fn on_last(
+        &mut self,
+        now: Duration,
+        id: PeerId,
+        run: Run,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
+        let author = *run.author();
+        self.on_run(now, id, run, bytes)?;
+        let fetch = self.logs.get(&author).and_then(|log| log.fetch.as_ref());
+        if fetch.is_some_and(|fetch| fetch.peer == id && fetch.kind == FetchKind::Forward) {
+            self.end_fetch(&author);
+            self.want_again(&author);
+        }
+        Ok(())
+    }
+
     /// Whether a run of this author is more than we can take now.
     fn has_no_room(&mut self, id: PeerId, author: &AuthorId) -> bool {
         if !self.logs.contains_key(author) && self.logs.len() >= self.config.quotas.authors {

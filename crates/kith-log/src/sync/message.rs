@@ -11,7 +11,7 @@ pub const MAX_HEADS: usize = 256;
 ///
 /// The first byte is the kind: 0 [`Heads`](Self::Heads), 1 [`Want`](Self::Want),
 /// 2 [`More`](Self::More), 3 [`Run`](Self::Run), 4 [`Nothing`](Self::Nothing),
-/// 5 [`Compare`](Self::Compare).
+/// 5 [`Compare`](Self::Compare), 6 [`Last`](Self::Last).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// What the sender holds.
@@ -69,6 +69,12 @@ pub enum Message {
         /// The digest.
         digest: [u8; 32],
     },
+    /// Entries up to the end of the log as the sender held it: no more comes of what was asked for,
+    /// whatever was allowed. (The log may have grown since.)
+    /// ```text
+    /// | 6 | run |
+    /// ```
+    Last(Run),
 }
 
 /// What heads in a message are part of.
@@ -126,6 +132,10 @@ impl Message {
                 out.push(3);
                 run.encode_into(&mut out);
             }
+            Self::Last(run) => {
+                out.push(6);
+                run.encode_into(&mut out);
+            }
             Self::Nothing { author } => {
                 out.push(4);
                 out.extend(author.as_bytes());
@@ -160,6 +170,7 @@ impl Message {
                 runs: decode_runs(&mut reader)?,
             },
             3 => return Run::decode(&bytes[1..]).map(Self::Run),
+            6 => return Run::decode(&bytes[1..]).map(Self::Last),
             4 => Self::Nothing { author: AuthorId::from_bytes(reader.array()?) },
             5 => Self::Compare { digest: reader.array()? },
             _ => return Err(Error::Malformed("a sync message of no known kind")),

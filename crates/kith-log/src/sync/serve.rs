@@ -128,7 +128,8 @@ impl SpaceSync {
             }
             At::Newest | At::Before { .. } => segment.into_run(author, Some(&held.opening)),
         };
-        let message = Message::Run(run).encode();
+        let last = matches!(serve.at, At::From { .. }) && !serve.unasked && end >= size;
+        let message = if last { Message::Last(run) } else { Message::Run(run) }.encode();
         let peer = self.peers.get_mut(&id).expect("the peer was just found");
         if serve.unasked && message.len() > MAX_PUSH_LEN {
             self.tell_own(id, author);

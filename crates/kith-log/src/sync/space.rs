@@ -340,6 +340,7 @@ impl SpaceSync {
                 Ok(())
             }
             Message::Run(run) => self.on_run(now, peer, run, &bytes[1..]),
+            Message::Last(run) => self.on_last(now, peer, run, &bytes[1..]),
             Message::Nothing { author } => {
                 self.on_nothing(peer, &author);
                 Ok(())

@@ -56,6 +56,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("first_run", Message::Run(log.runs[0].to_run())),
         ("second_run", Message::Run(log.runs[1].to_run())),
         ("based_run", Message::Run(based)),
+        ("last_run", Message::Last(log.runs[1].to_run())),
         ("nothing", Message::Nothing { author }),
         ("compare", Message::Compare { digest: [9; 32] }),
     ]

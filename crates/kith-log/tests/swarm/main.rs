@@ -345,3 +345,22 @@ fn a_peer_that_falls_silent_is_passed_over() {
     world.settle(Duration::from_secs(2));
     world.assert_equal();
 }
+
+#[test]
+fn a_log_that_grows_while_it_is_sent_is_fetched_to_its_end_at_once() {
+    let mut world = World::new(1, 2);
+    world.append(0, 3, 40_000);
+    world.connect(0, 1);
+    while world.lines[&(0, 1)].bulk.is_empty() {
+        world.deliver(0, 1, false);
+        world.deliver(1, 0, false);
+        world.work(0);
+    }
+    // The news are faster than the history.
+    world.append(0, 3, 40_000);
+    world.now += Duration::from_millis(60);
+    world.tick(0);
+    while world.deliver(0, 1, false) {}
+    world.settle(Duration::from_secs(1));
+    world.assert_equal();
+}
