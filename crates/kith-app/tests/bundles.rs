@@ -52,6 +52,14 @@ fn the_same_files_give_the_same_bytes_in_any_order() {
 }
 
 #[test]
+fn an_honest_file_that_compresses_too_well_is_carried_as_it_is() {
+    let zeros = vec![0; 2 << 20];
+    let bytes = pack([("index.html", b"x".as_slice()), ("zeros.bin", &zeros)]).unwrap();
+    assert!(bytes.len() > zeros.len());
+    assert_eq!(open(&bytes).file("zeros.bin").unwrap(), zeros);
+}
+
+#[test]
 fn what_would_be_refused_is_not_packed() {
     let page = ("index.html", b"x".to_vec());
     let fault =

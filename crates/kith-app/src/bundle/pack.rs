@@ -1,6 +1,6 @@
 //! Writing bundles.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Cursor, Write};
 
 use zip::result::ZipError;
@@ -51,12 +51,26 @@ where
             return Err(BundleError::TooManyFiles { found: sorted.len(), limit: limits.files });
         }
     }
-    let packed = write(&sorted).map_err(|error| BundleError::NotABundle(error.to_string()))?;
-    Bundle::open(Cursor::new(packed.as_slice()), &limits)?;
-    Ok(packed)
+    let mut plain = BTreeSet::new();
+    loop {
+        let packed =
+            write(&sorted, &plain).map_err(|error| BundleError::NotABundle(error.to_string()))?;
+        match Bundle::open(Cursor::new(packed.as_slice()), &limits) {
+            Ok(_) => return Ok(packed),
+            // An honest file that compresses too well is carried as it is.
+            Err(BundleError::Bomb { path, .. }) if !plain.contains(&path) => {
+                plain.insert(path);
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
-fn write<B: AsRef<[u8]>>(files: &BTreeMap<String, B>) -> Result<Vec<u8>, ZipError> {
+/// Writes the archive; those in `plain` are not compressed.
+fn write<B: AsRef<[u8]>>(
+    files: &BTreeMap<String, B>,
+    plain: &BTreeSet<String>,
+) -> Result<Vec<u8>, ZipError> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for (path, bytes) in files {
         let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending);
@@ -65,7 +79,7 @@ fn write<B: AsRef<[u8]>>(files: &BTreeMap<String, B>) -> Result<Vec<u8>, ZipErro
             .system(System::Unix)
             .unix_permissions(0o644)
             .last_modified_time(DateTime::DEFAULT);
-        let options = if is_compressed {
+        let options = if is_compressed || plain.contains(path) {
             options.compression_method(CompressionMethod::Stored)
         } else {
             options.compression_method(CompressionMethod::Deflated).compression_level(Some(LEVEL))
