@@ -98,6 +98,7 @@ impl Session {
         node.uninstall(&peer, &ended);
         if serves {
             node.handler.disconnected(&peer);
+            node.tell_change();
         }
         info!(peer = %span.fmt_short(), reason = %ended, "disconnected");
     }

@@ -504,3 +504,223 @@ impl Known {
         self.addresses.truncate(MAX_ADDRESSES);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::Close;
+
+    fn id(seed: u8) -> EndpointId {
+        iroh::SecretKey::from_bytes(&[seed; 32]).public()
+    }
+
+    /// Two ids, the smaller first.
+    fn pair() -> (EndpointId, EndpointId) {
+        let (a, b) = (id(1), id(2));
+        if a.as_bytes() < b.as_bytes() { (a, b) } else { (b, a) }
+    }
+
+    fn addr(n: u16) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, 1], n))
+    }
+
+    fn slot(number: u64, run: u8, dialled: bool, since: Instant) -> Slot {
+        Slot { number, run_id: [run; 16], dialled, since }
+    }
+
+    fn lost() -> Ended {
+        Ended::Lost("no answer".to_owned())
+    }
+
+    /// The largest jitter: waits are (almost) the limit.
+    const LATE: u64 = u64::MAX;
+
+    #[test]
+    fn of_two_dials_the_smaller_ids_wins_on_both_sides() {
+        let (small, large) = pair();
+        let now = Instant::now();
+        // Each side sees both connections, in either order: 1 is dialled by the smaller one.
+        for first in [1, 2] {
+            for (me, other) in [(small, large), (large, small)] {
+                let mut table = Table::new(me, Scope::Global);
+                let of = |number: u64| slot(number, 7, (number == 1) == (me == small), now);
+                let second = 3 - first;
+                assert_eq!(table.connected(other, of(first), None), Verdict::First);
+                let want = if second == 1 { Verdict::Wins(2) } else { Verdict::Loses };
+                assert_eq!(table.connected(other, of(second), None), want);
+                assert_eq!(table.connection(&other), Some(1));
+            }
+        }
+    }
+
+    #[test]
+    fn another_run_or_another_dial_of_the_same_side_replaces() {
+        let (me, other) = pair();
+        let now = Instant::now();
+        let mut table = Table::new(me, Scope::Global);
+        assert_eq!(table.connected(other, slot(1, 7, true, now), None), Verdict::First);
+        assert_eq!(table.connected(other, slot(2, 8, false, now), None), Verdict::Replaces(1));
+        assert_eq!(table.connected(other, slot(3, 8, false, now), None), Verdict::Replaces(2));
+        // The end of what was replaced changes nothing.
+        assert!(!table.disconnected(now, &other, 1, &lost(), 0));
+        assert_eq!(table.connection(&other), Some(3));
+        assert!(table.disconnected(now, &other, 3, &lost(), 0));
+        assert_eq!(table.connection(&other), None);
+    }
+
+    #[test]
+    fn waits_grow_and_never_end() {
+        let me = id(1);
+        let mut now = Instant::now();
+        let mut table = Table::new(me, Scope::Global);
+        table.add(now, &PeerAddr::new(id(2), [addr(1)]), Way::Manual, Some(Reason::Person));
+        let mut waits = Vec::new();
+        for _ in 0..40 {
+            let due = table.poll_timeout().expect("a wanted peer is always due some time");
+            waits.push(due.saturating_duration_since(now));
+            now = due;
+            assert_eq!(table.poll_dials(now).len(), 1);
+            assert_eq!(table.poll_timeout(), None, "one dial at a time");
+            table.dialled(now, &id(2), Some("no answer".to_owned()), LATE);
+        }
+        assert_eq!(waits[0], Duration::ZERO);
+        assert!(waits[1] <= BACKOFF_FIRST && waits[1] * 2 > BACKOFF_FIRST);
+        assert!(waits.windows(2).all(|pair| pair[0] <= pair[1]));
+        assert!(*waits.last().unwrap() <= BACKOFF_LAST);
+        assert!(*waits.last().unwrap() * 2 > BACKOFF_LAST);
+        // No jitter: at once, which is what full jitter means.
+        assert_eq!(backoff(40, 0), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_new_address_and_an_introduction_are_tried_at_once() {
+        let now = Instant::now();
+        let mut table = Table::new(id(1), Scope::Global);
+        let peer = |n| PeerAddr::new(id(2), [addr(n)]);
+        let space = Reason::Space(SpaceId::from_bytes([1; 32]));
+        let fail = |table: &mut Table| {
+            assert_eq!(table.poll_dials(now).len(), 1);
+            table.dialled(now, &id(2), Some("no answer".to_owned()), LATE);
+            assert!(table.poll_timeout().unwrap() > now);
+        };
+        table.add(now, &peer(1), Way::Cache, Some(space));
+        fail(&mut table);
+        table.add(now, &peer(1), Way::Exchange, Some(space));
+        assert!(table.poll_timeout().unwrap() > now, "nothing new");
+        table.add(now, &peer(2), Way::Lan, None);
+        fail(&mut table);
+        table.add(now, &peer(2), Way::Introduce, Some(space));
+        fail(&mut table);
+        table.retry_all(now);
+        fail(&mut table);
+    }
+
+    #[test]
+    fn success_resets_the_waits_if_it_lasts() {
+        let now = Instant::now();
+        let mut table = Table::new(id(1), Scope::Global);
+        table.add(now, &PeerAddr::new(id(2), [addr(1)]), Way::Manual, Some(Reason::Person));
+        for _ in 0..12 {
+            let at = table.poll_timeout().unwrap();
+            table.poll_dials(at);
+            table.dialled(at, &id(2), Some("no answer".to_owned()), LATE);
+        }
+        table.connected(id(2), slot(1, 7, true, now), Some(addr(1)));
+        assert_eq!(table.poll_timeout(), None);
+        assert!(table.disconnected(now, &id(2), 1, &lost(), LATE));
+        assert!(table.poll_timeout().unwrap() > now + BACKOFF_LAST / 2, "it did not last");
+        table.connected(id(2), slot(2, 7, true, now), Some(addr(1)));
+        let later = now + STABLE;
+        assert!(table.disconnected(later, &id(2), 2, &lost(), LATE));
+        assert!(table.poll_timeout().unwrap() <= later + BACKOFF_FIRST);
+        // Who does not want this node is not asked again soon.
+        table.connected(id(2), slot(3, 7, true, now), Some(addr(1)));
+        let blocked = Ended::There(CloseCode::Blocked);
+        assert!(table.disconnected(later, &id(2), 3, &blocked, LATE));
+        assert!(table.poll_timeout().unwrap() > later + BACKOFF_LAST / 2);
+    }
+
+    #[test]
+    fn nobody_unwanted_or_blocked_is_dialled() {
+        let now = Instant::now();
+        let mut table = Table::new(id(1), Scope::Global);
+        table.add(now, &PeerAddr::new(id(2), [addr(1)]), Way::Cache, None);
+        table.add(now, &PeerAddr::new(id(1), [addr(1)]), Way::Cache, Some(Reason::Person));
+        assert_eq!(table.poll_timeout(), None);
+        table.want(now, &id(2), Reason::Person);
+        assert_eq!(table.poll_timeout(), Some(now));
+        table.unwant(&id(2), Reason::Person);
+        assert_eq!(table.poll_timeout(), None);
+        table.want(now, &id(2), Reason::Person);
+        table.connected(id(2), slot(4, 7, false, now), None);
+        assert_eq!(table.block(now, id(2), true), Some(4));
+        let here = Ended::Here(Close::new(CloseCode::Blocked, "blocked"));
+        assert!(table.disconnected(now, &id(2), 4, &here, 0));
+        assert_eq!(table.poll_timeout(), None);
+        assert_eq!(table.connected(id(2), slot(5, 7, false, now), None), Verdict::Blocked);
+        assert_eq!(table.block(now, id(2), false), None);
+        assert_eq!(table.poll_timeout(), Some(now));
+    }
+
+    #[test]
+    fn dials_and_peers_and_addresses_are_bounded() {
+        let now = Instant::now();
+        let mut table = Table::new(id(0), Scope::Global);
+        let peer = |n: u16| {
+            let mut seed = [1; 32];
+            seed[..2].copy_from_slice(&n.to_be_bytes());
+            let id = iroh::SecretKey::from_bytes(&seed).public();
+            PeerAddr::new(id, (0..20).map(addr))
+        };
+        let space = SpaceId::from_bytes([1; 32]);
+        for n in 0..40 {
+            assert!(table.add(now, &peer(n), Way::Exchange, Some(Reason::Space(space))));
+        }
+        let dials = table.poll_dials(now);
+        assert_eq!(dials.len(), MAX_DIALS);
+        assert!(dials.iter().all(|dial| dial.addrs.len() <= MAX_ADDRESSES));
+        assert_eq!(table.poll_timeout(), None);
+        for dial in dials {
+            table.dialled(now, &dial.id, Some("no answer".to_owned()), LATE);
+        }
+        let mut tried = MAX_DIALS;
+        while let due @ 1.. = table.poll_dials(now).len() {
+            tried += due;
+            table.dialling = 0;
+        }
+        assert_eq!(tried, MAX_WANTED_PER_SPACE, "others are known, not dialled");
+        let wanted = peer(3);
+        for n in 40..3_000 {
+            assert!(table.add(now + Duration::from_secs(u64::from(n)), &peer(n), Way::Lan, None));
+        }
+        assert_eq!(table.peers.len(), MAX_KNOWN_PEERS);
+        assert!(table.get(&wanted.id).is_some(), "wanted ones stay");
+        assert!(table.get(&peer(2_999).id).is_some());
+        assert!(table.get(&peer(41).id).is_none(), "who was heard of longest ago goes");
+    }
+
+    #[test]
+    fn what_is_too_far_is_not_even_kept() {
+        let now = Instant::now();
+        let mut table = Table::new(id(1), Scope::Local);
+        let far = ["8.8.8.8:1", "[2001:db8::1]:1", "10.0.0.1:2", "127.0.0.1:3"];
+        let addrs = far.map(|addr| addr.parse().unwrap());
+        table.add(now, &PeerAddr::new(id(2), addrs), Way::Link, Some(Reason::Person));
+        assert_eq!(table.poll_dials(now)[0].addrs, addrs[2..]);
+    }
+
+    #[test]
+    fn addresses_that_worked_outlast_the_others() {
+        let now = Instant::now();
+        let mut table = Table::new(id(1), Scope::Global);
+        table.add(now, &PeerAddr::new(id(2), [addr(1)]), Way::Manual, Some(Reason::Person));
+        table.connected(id(2), slot(1, 7, true, now), Some(addr(1)));
+        for n in 2..100 {
+            table.add(now, &PeerAddr::new(id(2), [addr(n)]), Way::Exchange, None);
+        }
+        let known = table.get(&id(2)).unwrap();
+        assert_eq!(known.to_dial().len(), MAX_ADDRESSES);
+        assert_eq!(known.addresses_that_worked(), [addr(1)]);
+        assert_eq!(known.to_dial()[0], addr(1));
+    }
+}

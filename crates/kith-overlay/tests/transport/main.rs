@@ -2,4 +2,13 @@
 
 mod support;
 
+mod blocked_peer;
+mod misbehaving_peers;
+mod peers_of_a_space;
+mod places;
+mod restarted_peer;
+mod simultaneous_dials;
+mod slow_peers;
+mod spaces_come_and_go;
 mod two_peers_meet;
+mod vectors;

@@ -1,16 +1,19 @@
 //! Nodes for tests: real endpoints on 127.0.0.1, and a handler that writes down what happens.
 #![allow(dead_code, unreachable_pub)] // Each test uses its own part.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use iroh::Endpoint;
+use iroh::endpoint::{Connection, QuicTransportConfig, presets};
 use kith_app::AppId;
 use kith_log::SpaceId;
 use kith_overlay::boxed::BoxFuture;
 use kith_overlay::transport::{
-    Bind, Close, Config, EndpointId, Handler, Overlay, Peer, PeerAddr, Reason, RecvStream,
-    SendStream, SpaceKey, SpaceRef, StreamHeader, StreamKind, Way,
+    Bind, Close, CloseCode, Config, Control, EndpointId, Handler, Hello, Overlay, Peer, PeerAddr,
+    Reason, RecvStream, SendStream, SpaceKey, SpaceRef, StreamHeader, StreamKind, Way,
 };
 use n0_future::time::{Duration, timeout};
 use tokio::sync::watch;
@@ -28,17 +31,11 @@ pub enum Event {
     Disconnected(Arc<Peer>),
 }
 
-/// What the handler does with frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Frames {
-    Take,
-    Hold,
-}
-
 #[derive(Debug)]
 pub struct Recorder {
     pub spaces: Mutex<Vec<SpaceKey>>,
-    pub frames: Mutex<Frames>,
+    /// Spaces whose frames are never taken.
+    pub held: Mutex<BTreeSet<SpaceRef>>,
     events: watch::Sender<Vec<Event>>,
 }
 
@@ -46,7 +43,7 @@ impl Recorder {
     pub fn new(spaces: &[SpaceKey]) -> Arc<Self> {
         Arc::new(Self {
             spaces: Mutex::new(spaces.to_vec()),
-            frames: Mutex::new(Frames::Take),
+            held: Mutex::default(),
             events: watch::Sender::default(),
         })
     }
@@ -55,7 +52,7 @@ impl Recorder {
         self.events.borrow().clone()
     }
 
-    /// Waits until the events satisfy it.
+    /// Waits until the events satisfy it; which may not ask the recorder, but only look at them.
     pub async fn until(&self, what: &str, done: impl Fn(&[Event]) -> bool) -> Vec<Event> {
         let mut events = self.events.subscribe();
         let waited = timeout(DEADLINE, events.wait_for(|events| done(events))).await;
@@ -66,16 +63,21 @@ impl Recorder {
     }
 
     pub fn payloads(&self) -> Vec<Bytes> {
-        let frame = |event: Event| match event {
-            Event::Frame(_, _, payload) => Some(payload),
-            _ => None,
-        };
-        self.events().into_iter().filter_map(frame).collect()
+        payloads(&self.events())
     }
 
     fn note(&self, event: Event) {
         self.events.send_modify(|events| events.push(event));
     }
+}
+
+/// What the frames among them carry.
+pub fn payloads(events: &[Event]) -> Vec<Bytes> {
+    let frame = |event: &Event| match event {
+        Event::Frame(_, _, payload) => Some(payload.clone()),
+        _ => None,
+    };
+    events.iter().filter_map(frame).collect()
 }
 
 impl Handler for Recorder {
@@ -102,7 +104,8 @@ impl Handler for Recorder {
         frame: Bytes,
     ) -> BoxFuture<'a, Result<(), Close>> {
         Box::pin(async move {
-            if *self.frames.lock().expect("no test panicked here") == Frames::Hold {
+            let held = self.held.lock().expect("no test panicked here").contains(&space);
+            if held {
                 std::future::pending::<()>().await;
             }
             if frame.as_ref() == b"nonsense" {
@@ -221,6 +224,19 @@ impl Node {
         }
     }
 
+    /// Connections of the handler that did not end.
+    pub fn lasting(&self) -> Vec<Arc<Peer>> {
+        let mut lasting: Vec<Arc<Peer>> = Vec::new();
+        for event in self.seen.events() {
+            match event {
+                Event::Connected(peer) => lasting.push(peer),
+                Event::Disconnected(peer) => lasting.retain(|other| !other.same(&peer)),
+                _ => {}
+            }
+        }
+        lasting
+    }
+
     /// Waits until the counter has this value at least.
     pub async fn refused(&self, limit: &'static str, at_least: u64) {
         let refused = self.overlay.refused();
@@ -234,4 +250,72 @@ impl Node {
             panic!("{limit} did not reach {at_least}: {:?}", refused.snapshot());
         }
     }
+}
+
+/// A peer that is made by hand, to misbehave.
+pub struct Raw {
+    pub endpoint: Endpoint,
+    pub conn: Connection,
+}
+
+impl Raw {
+    /// Connects, without a word.
+    pub async fn connect(n: usize, to: &Node) -> Self {
+        Self::connect_with(n, to, QuicTransportConfig::builder().build()).await
+    }
+
+    pub async fn connect_with(n: usize, to: &Node, transport: QuicTransportConfig) -> Self {
+        let endpoint = Endpoint::builder(presets::Minimal)
+            .secret_key(iroh::SecretKey::from_bytes(&key(n)))
+            .transport_config(transport)
+            .clear_ip_transports()
+            .bind_addr("127.0.0.1:0")
+            .expect("an address")
+            .bind()
+            .await
+            .expect("a free port");
+        let addrs = to.addr().addrs.into_iter().map(iroh::TransportAddr::Ip);
+        let addr = iroh::EndpointAddr::from_parts(to.overlay.id(), addrs);
+        let conn = endpoint.connect(addr, b"kith/1").await.expect("connected");
+        Self { endpoint, conn }
+    }
+
+    /// Opens the control stream with these bytes.
+    pub async fn open(
+        &self,
+        bytes: &[u8],
+    ) -> (iroh::endpoint::SendStream, iroh::endpoint::RecvStream) {
+        let (mut send, recv) = self.conn.open_bi().await.expect("a stream");
+        send.write_all(bytes).await.expect("written");
+        (send, recv)
+    }
+
+    /// Says Hello as it should be, and waits for the answer.
+    pub async fn greet(&self) -> (iroh::endpoint::SendStream, iroh::endpoint::RecvStream) {
+        let (send, mut recv) = self.open(&framed(&hello().encode())).await;
+        let mut length = [0; 4];
+        recv.read_exact(&mut length).await.expect("a Hello");
+        let mut body = vec![0; u32::from_be_bytes(length) as usize];
+        recv.read_exact(&mut body).await.expect("a Hello");
+        (send, recv)
+    }
+
+    /// Waits for the end, and says with which code.
+    pub async fn ended(&self) -> CloseCode {
+        match timeout(DEADLINE, self.conn.closed()).await.expect("ended in time") {
+            iroh::endpoint::ConnectionError::ApplicationClosed(close) => {
+                CloseCode::from_number(close.error_code.into_inner()).expect("a known code")
+            }
+            other => panic!("ended otherwise: {other}"),
+        }
+    }
+}
+
+pub fn hello() -> Control {
+    Control::Hello(Hello { version: 1, features: 0, run_id: [9; 16] })
+}
+
+pub fn framed(body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len()).expect("short");
+    [&length.to_be_bytes(), body].concat()
 }

@@ -1,7 +1,7 @@
 //! Two nodes connect, enter the space that they share, and no other; frames and streams go both
 //! ways and are counted; both see the end.
 
-use crate::support::{Event, node, space};
+use crate::support::{Event, node, payloads, space};
 use kith_overlay::transport::{
     CloseCode, Ended, PeerState, SendError, StreamCode, StreamError, StreamHeader,
 };
@@ -21,8 +21,8 @@ async fn two_peers_meet() {
 
     to_b.send_frame(at, b"from a").unwrap();
     to_a.send_frame(at, b"from b").unwrap();
-    b.seen.until("a frame", |_| b.seen.payloads() == [b"from a".as_slice()]).await;
-    a.seen.until("a frame", |_| a.seen.payloads() == [b"from b".as_slice()]).await;
+    b.seen.until("a frame", |events| payloads(events) == [b"from a".as_slice()]).await;
+    a.seen.until("a frame", |events| payloads(events) == [b"from b".as_slice()]).await;
 
     let (mut send, mut recv) = to_b.open_bi(StreamHeader::bulk(at), 0).await.unwrap();
     send.write_all(b"echo").await.unwrap();
