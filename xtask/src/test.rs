@@ -17,7 +17,7 @@ use anyhow::Result;
 
 pub(crate) use browser::{FOLDER as BROWSER_TESTS, install as install_npm};
 use count::Count;
-use provision::Missing;
+use provision::{Missing, Root};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -28,41 +28,71 @@ pub(crate) struct Options {
     filter: Option<String>,
 }
 
-/// Which tests are left out, and why.
-#[derive(Default)]
-struct Left {
-    /// Those that need root.
-    root: bool,
-    /// Those that need a program which is not here.
+/// How each test is run.
+struct Plan {
+    /// How those that need root become it; absent where they are left out.
+    root: Option<Root>,
+    /// Programs that are not here: the tests that need them are left out.
     missing: Vec<Missing>,
 }
 
-impl Left {
-    /// Whether the tests of a file, by its name without the folder, are left out.
-    fn out(&self, file: &str) -> bool {
-        (self.root && (file.starts_with("root_") || file.starts_with("root-")))
-            || self.missing.iter().any(|missing| missing.needed_by(file))
+/// How the tests of a file are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Plainly,
+    BySudo,
+    Not,
+}
+
+impl Plan {
+    /// How the tests of a file are run, by its name without the folder.
+    fn way(&self, file: &str) -> Way {
+        if self.missing.iter().any(|missing| missing.needed_by(file)) {
+            return Way::Not;
+        }
+        match self.root {
+            _ if !file.starts_with("root_") && !file.starts_with("root-") => Way::Plainly,
+            Some(Root::Already) => Way::Plainly,
+            Some(Root::Sudo) => Way::BySudo,
+            None => Way::Not,
+        }
     }
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let left = if options.without_root {
-        Left { root: true, missing: provision::missing() }
+    let plan = if options.without_root {
+        Plan { root: None, missing: provision::missing() }
     } else {
-        provision::install()?;
-        Left::default()
+        Plan { root: Some(provision::install()?), missing: Vec::new() }
     };
     let filter = options.filter.as_deref();
-    let mut count = rust::run(&left, filter)?;
-    count += browser::run(&left, filter)?;
+    let mut count = rust::run(&plan, filter)?;
+    count += browser::run(&plan, filter)?;
     if options.without_root {
-        let not_run = rust::count_left(&left, filter)? + browser::count_left(&left)?;
+        let not_run = rust::count_left(&plan, filter)? + browser::count_left(&plan)?;
         println!("{not_run} tests were not run: they need root, or a program that is not here.");
-        for missing in &left.missing {
+        for missing in &plan.missing {
             println!("Not here: {} (Debian's package {}).", missing.file, missing.package);
         }
         count += Count { skipped: not_run, ..Count::default() };
     }
     println!("{count}");
     Ok(if count.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_needs_root_becomes_it() {
+        let plan = |root| Plan { root, missing: Vec::new() };
+        for (root, way) in
+            [(Some(Root::Already), Way::Plainly), (Some(Root::Sudo), Way::BySudo), (None, Way::Not)]
+        {
+            assert_eq!(plan(root).way("root_disk"), way);
+            assert_eq!(plan(root).way("root-lan.test.mjs"), way);
+            assert_eq!(plan(root).way("disk"), Way::Plainly);
+        }
+    }
 }

@@ -1,15 +1,20 @@
 //! The tests in a real browser, by node's own runner.
 
 use std::path::PathBuf;
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use super::Left;
 use super::count::Count;
+use super::provision::by_sudo;
+use super::{Plan, Way};
 use crate::{shell, workspace};
 
 /// Where they are, with their `package.json`.
 pub(crate) const FOLDER: &str = "tests/browser";
+
+/// The oldest node that runs them.
+const NODE: u32 = 20;
 
 /// Brings the npm packages, where they are not those of the lock file.
 pub(crate) fn install() -> Result<()> {
@@ -29,15 +34,24 @@ pub(crate) fn install() -> Result<()> {
 }
 
 /// Runs all of them but those left out.
-pub(crate) fn run(left: &Left, filter: Option<&str>) -> Result<Count> {
-    let (_, files) = split(left)?;
-    if files.is_empty() {
-        return Ok(Count::default());
+pub(crate) fn run(plan: &Plan, filter: Option<&str>) -> Result<Count> {
+    let mut count = Count::default();
+    for way in [Way::Plainly, Way::BySudo] {
+        let files = files(plan, way)?;
+        if files.is_empty() {
+            continue;
+        }
+        check_version()?;
+        install()?;
+        let node = if way == Way::BySudo { by_sudo("node") } else { shell::program("node") };
+        count += run_files(node, &files, filter)?;
     }
-    install()?;
+    Ok(count)
+}
+
+fn run_files(mut node: Command, files: &[PathBuf], filter: Option<&str>) -> Result<Count> {
     let binary = workspace::target_dir(&workspace::metadata()?)?.join("debug").join("kith");
     let tap = tempfile::NamedTempFile::new().context("making a file for node's counts")?;
-    let mut node = shell::program("node");
     // One file at a time: each has a browser and several nodes of its own.
     node.args(["--test", "--test-concurrency=1"])
         .args(["--test-reporter=spec", "--test-reporter-destination=stdout"])
@@ -47,7 +61,7 @@ pub(crate) fn run(left: &Left, filter: Option<&str>) -> Result<Count> {
     if let Some(filter) = filter {
         node.arg(format!("--test-name-pattern={filter}"));
     }
-    let succeeded = shell::succeeds(node.args(&files))?;
+    let succeeded = shell::succeeds(node.args(files))?;
     let mut count = Count::of_tap(&std::fs::read_to_string(tap.path())?)
         .context("node's test runner wrote no counts")?;
     if filter.is_some() {
@@ -60,23 +74,33 @@ pub(crate) fn run(left: &Left, filter: Option<&str>) -> Result<Count> {
     Ok(count)
 }
 
+/// Older ones lack what the tests use, and say so in riddles.
+fn check_version() -> Result<()> {
+    let version = shell::output(shell::program("node").arg("--version"))?;
+    let major = version.trim().trim_start_matches('v').split('.').next();
+    if major.and_then(|major| major.parse().ok()).is_none_or(|major: u32| major < NODE) {
+        bail!("the browser tests need node {NODE} or newer, and this is {}", version.trim());
+    }
+    Ok(())
+}
+
 /// How many tests stand in the files left out.
-pub(crate) fn count_left(left: &Left) -> Result<u64> {
-    let (out, _) = split(left)?;
+pub(crate) fn count_left(plan: &Plan) -> Result<u64> {
     let mut count = 0;
-    for file in out {
+    for file in files(plan, Way::Not)? {
         // node can't list tests without running them.
-        count +=
-            workspace::read(file)?.lines().filter(|line| line.starts_with("test(")).count() as u64;
+        let text = workspace::read(file)?;
+        count += text.lines().filter(|line| line.starts_with("test(")).count() as u64;
     }
     Ok(count)
 }
 
-/// The files of tests: those left out, and those to run.
-fn split(left: &Left) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+/// The files of tests that are run this way.
+fn files(plan: &Plan, way: Way) -> Result<Vec<PathBuf>> {
     let mut files = workspace::files()?;
-    files.retain(|path| path.starts_with(FOLDER) && path.to_string_lossy().ends_with(".test.mjs"));
-    Ok(files
-        .into_iter()
-        .partition(|path| path.file_name().is_some_and(|name| left.out(&name.to_string_lossy()))))
+    files.retain(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        path.starts_with(FOLDER) && name.ends_with(".test.mjs") && plan.way(&name) == way
+    });
+    Ok(files)
 }

@@ -76,12 +76,12 @@ fn is_here(file: &str) -> bool {
     if file.starts_with('/') { Path::new(file).exists() } else { shell::find(file).is_some() }
 }
 
-/// Installs what is not here, and makes sure that tests can become root.
+/// Installs what is not here. Returns how tests can become root.
 ///
 /// # Errors
 /// Before anything is built or run, when this person can't become root: it names the packages and
 /// the way to do without.
-pub(crate) fn install() -> Result<()> {
+pub(crate) fn install() -> Result<Root> {
     let missing = missing();
     let mut packages: Vec<&str> = missing.iter().map(|missing| missing.package).collect();
     packages.dedup();
@@ -97,7 +97,7 @@ pub(crate) fn install() -> Result<()> {
         );
     };
     if packages.is_empty() {
-        return Ok(());
+        return Ok(root);
     }
     if shell::find("apt-get").is_none() {
         bail!(
@@ -113,11 +113,13 @@ pub(crate) fn install() -> Result<()> {
             .args(&packages)
             .env("DEBIAN_FRONTEND", "noninteractive"),
     )
-    .with_context(|| format!("installing {}", packages.join(" ")))
+    .with_context(|| format!("installing {}", packages.join(" ")))?;
+    Ok(root)
 }
 
 /// How to become root.
-enum Root {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Root {
     Already,
     Sudo,
 }
@@ -133,17 +135,23 @@ impl Root {
         may.then_some(Self::Sudo)
     }
 
-    fn command(&self, name: &str) -> Command {
+    fn command(self, name: &str) -> Command {
         match self {
             Self::Already => shell::program(name),
-            Self::Sudo => {
-                let mut sudo = shell::program("sudo");
-                sudo.args(["-n", name]);
-                sudo
-            }
+            Self::Sudo => by_sudo(name),
         }
     }
 }
+
+/// A program that runs as root, in the same environment.
+pub(crate) fn by_sudo(name: &str) -> Command {
+    let mut sudo = shell::program("sudo");
+    sudo.args(SUDO).arg(name);
+    sudo
+}
+
+/// Asks nothing, keeps the environment.
+pub(crate) const SUDO: [&str; 2] = ["-n", "-E"];
 
 #[cfg(test)]
 mod tests {

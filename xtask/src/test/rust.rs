@@ -5,45 +5,59 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use super::Left;
 use super::count::Count;
+use super::provision::SUDO;
+use super::{Plan, Way};
 use crate::{shell, workspace};
 
 /// Runs all tests but those left out, documentation's included.
-pub(crate) fn run(left: &Left, filter: Option<&str>) -> Result<Count> {
-    let names = integration_tests()?;
-    let (out, kept): (Vec<&String>, Vec<&String>) = names.iter().partition(|name| left.out(name));
-    // Everything first, so that what does not build is said before anything runs, and so that the
-    // kith binary is there for the other runners.
+pub(crate) fn run(plan: &Plan, filter: Option<&str>) -> Result<Count> {
+    // Everything is built first, so that what does not build is said before anything runs, and so
+    // that the kith binary is there for the other runners.
     shell::run(shell::cargo().args(["test", "--workspace", "--no-run", "--quiet"]))?;
-    let mut count = Count::default();
-    if out.is_empty() {
-        count += counted(cargo_test(&["--workspace"]), filter)?;
-        return Ok(count);
+    let names = integration_tests()?;
+    if names.iter().all(|name| plan.way(name) == Way::Plainly) {
+        return counted(cargo_test(&["--workspace"]), filter);
     }
-    let mut cargo = cargo_test(&["--workspace", "--lib", "--bins"]);
-    for name in kept {
-        cargo.args(["--test", name]);
+    let mut plainly = cargo_test(&["--workspace", "--lib", "--bins"]);
+    plainly.args(of(&names, plan, Way::Plainly));
+    let mut count = counted(plainly, filter)?;
+    let by_sudo = of(&names, plan, Way::BySudo);
+    if !by_sudo.is_empty() {
+        let mut cargo = cargo_test(&["--workspace"]);
+        cargo.args(by_sudo);
+        // Only the tests become root: what cargo writes stays this person's.
+        cargo.env(runner_variable()?, format!("sudo {}", SUDO.join(" ")));
+        count += counted(cargo, filter)?;
     }
-    count += counted(cargo, filter)?;
     count += counted(cargo_test(&["--workspace", "--doc"]), filter)?;
     Ok(count)
 }
 
 /// How many tests stand in the files left out.
-pub(crate) fn count_left(left: &Left, filter: Option<&str>) -> Result<u64> {
-    let names = integration_tests()?;
-    let out: Vec<&String> = names.iter().filter(|name| left.out(name)).collect();
+pub(crate) fn count_left(plan: &Plan, filter: Option<&str>) -> Result<u64> {
+    let out = of(&integration_tests()?, plan, Way::Not);
     if out.is_empty() {
         return Ok(0);
     }
     let mut cargo = cargo_test(&["--workspace", "--quiet"]);
-    for name in out {
-        cargo.args(["--test", name]);
-    }
-    cargo.args(filter).args(["--", "--list", "--format", "terse"]);
+    cargo.args(out).args(filter).args(["--", "--list", "--format", "terse"]);
     let list = shell::output(&mut cargo)?;
     Ok(list.lines().filter(|line| line.ends_with(": test")).count() as u64)
+}
+
+/// Arguments that name the files which are run this way.
+fn of(names: &[String], plan: &Plan, way: Way) -> Vec<String> {
+    let chosen = names.iter().filter(|name| plan.way(name) == way);
+    chosen.flat_map(|name| ["--test".to_owned(), name.clone()]).collect()
+}
+
+/// The variable by which cargo is told what starts a program of this machine.
+fn runner_variable() -> Result<String> {
+    let version = shell::output(shell::program("rustc").arg("-vV"))?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    let host = host.context("rustc names no host")?.to_uppercase().replace(['-', '.'], "_");
+    Ok(format!("CARGO_TARGET_{host}_RUNNER"))
 }
 
 fn cargo_test(which: &[&str]) -> Command {

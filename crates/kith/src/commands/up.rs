@@ -63,7 +63,7 @@ async fn announce(context: &Context, config: &Config, service: &dyn Service) -> 
     for problem in &status.problems {
         output.line(format_args!("  {:<10} {problem}", output.tint(Tone::Bad, "Problem")));
     }
-    output.line("\nCtrl-C stops it.");
+    output.next(context.suggest("invite Chat"), "a link for a friend. Ctrl-C stops kith.");
     if config.open && output.person {
         let link = service.page_url(&Caller::Owner, PageUrl { space: None, path: String::new() });
         page::in_browser(output, &link.await?);

@@ -1,0 +1,117 @@
+//! A full disk and a read-only one: said clearly, and nothing lost. Needs root to mount them.
+
+mod fixture;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+
+use fixture::{Node, error, up};
+
+/// A small file system in memory. Dropping it unmounts it.
+struct Disk(tempfile::TempDir);
+
+impl Disk {
+    fn mount(size: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a folder can be made");
+        let options = format!("size={size},mode=700");
+        system(
+            Command::new("mount")
+                .args(["-t", "tmpfs", "-o", &options, "kith-test"])
+                .arg(dir.path()),
+        );
+        Self(dir)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn remount(&self, how: &str) {
+        system(Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(self.path()));
+    }
+
+    /// Takes all room that is left, in a file whose removal gives it back.
+    fn fill(&self) -> std::path::PathBuf {
+        let path = self.path().join("filler");
+        let mut file = std::fs::File::create(&path).expect("there is room for a name");
+        let block = vec![0; 64 * 1024];
+        while file.write_all(&block).is_ok() {}
+        while file.write_all(&[0]).is_ok() {}
+        path
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily: a node that was killed a moment ago may hold a file.
+        let _ = Command::new("umount").arg("--lazy").arg(self.path()).status();
+    }
+}
+
+fn system(command: &mut Command) {
+    let status = command.status().expect("it is installed");
+    assert!(status.success(), "{command:?}");
+}
+
+fn app(folder: &Path) {
+    std::fs::create_dir(folder).expect("a folder can be made");
+    // Random bytes are not compressed away.
+    let picture: Vec<u8> =
+        (0..2_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    std::fs::write(folder.join("index.html"), "<!doctype html>").expect("it can be written");
+    std::fs::write(folder.join("picture.png"), picture).expect("it can be written");
+}
+
+#[test]
+fn a_full_disk_is_said_and_nothing_is_lost() {
+    let disk = Disk::mount("24m");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let folder = elsewhere.path().join("my-app");
+    app(&folder);
+    let folder = folder.to_str().unwrap();
+    let node = Node::start(disk.path());
+    let before = node.json(&["apps"]);
+
+    let filler = disk.fill();
+    let refused = error(&node.run(&["publish", folder, "--json"]));
+    assert_eq!(refused["code"], "disk_full", "{refused}");
+    assert!(!refused["todo"].as_str().unwrap().is_empty(), "{refused}");
+    assert_eq!(node.json(&["apps"]), before, "it goes on, with what it had");
+
+    std::fs::remove_file(filler).unwrap();
+    let published = node.json(&["publish", folder]).remove(0);
+    assert!(node.json(&["apps"]).iter().any(|app| app["app"] == published["app"]));
+}
+
+#[test]
+fn a_node_whose_disk_was_full_starts_again_with_everything() {
+    let disk = Disk::mount("24m");
+    let mut node = Node::start(disk.path());
+    let id = node.said("node_id").to_owned();
+    let before = node.json(&["apps"]);
+    let filler = disk.fill();
+    node.signal("KILL");
+    node.ended();
+    std::fs::remove_file(filler).unwrap();
+    let node = Node::start(disk.path());
+    assert_eq!(node.said("node_id"), id);
+    assert_eq!(node.json(&["apps"]), before);
+}
+
+#[test]
+fn a_read_only_directory_is_said() {
+    let disk = Disk::mount("24m");
+    for fresh in [true, false] {
+        disk.remount("ro");
+        let refused = error(&up(disk.path()).output().unwrap());
+        assert!(matches!(refused["code"].as_str(), Some("read_only" | "storage")), "{refused}");
+        assert!(refused["todo"].as_str().is_some_and(|todo| !todo.is_empty()), "{refused}");
+        disk.remount("rw");
+        if fresh {
+            let mut node = Node::start(disk.path());
+            node.json(&["stop"]);
+            assert!(node.ended());
+        }
+    }
+}
