@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::task::Poll;
 
 use crate::failure::{Failure, Result};
 
@@ -49,13 +50,21 @@ pub(crate) fn make_private_dir(dir: &Path) -> std::io::Result<()> {
     builder.create(dir)
 }
 
-/// What the person is called on this system, for a new node.
+/// What a person is called until they say otherwise: their login name.
 pub(crate) fn person() -> String {
     ["USER", "LOGNAME", "USERNAME"]
         .into_iter()
         .filter_map(|name| std::env::var(name).ok())
         .find(|name| (1..=kith_api::MAX_NAME).contains(&name.len()))
-        .unwrap_or_else(|| "Somebody".to_owned())
+        .map_or_else(|| "Somebody".to_owned(), |name| capitalised(&name))
+}
+
+fn capitalised(name: &str) -> String {
+    let mut letters = name.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    let name: String = first.chain(letters).collect();
+    // A capital may be longer than its letter.
+    name.chars().take(kith_api::MAX_NAME / 4).collect()
 }
 
 #[cfg(not(any(windows, target_os = "macos")))]
@@ -84,38 +93,44 @@ pub(crate) fn open_in_browser(file: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Waits for Ctrl-C, or for whatever else asks a program of this system to end.
-#[cfg(unix)]
-pub(crate) async fn asked_to_end() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
+/// Ctrl-C, and whatever else asks a program of this system to end: heard from the moment this is
+/// made, so that nothing which comes between is fatal.
+pub(crate) struct End {
+    #[cfg(unix)]
+    signals: [Option<tokio::signal::unix::Signal>; 2],
+    #[cfg(windows)]
+    signals: [Option<tokio::signal::windows::CtrlC>; 1],
+}
+
+impl End {
+    /// Listens from now on. Call it in a Tokio runtime.
+    pub(crate) fn listen() -> Self {
+        #[cfg(unix)]
+        let signals = {
+            use tokio::signal::unix::{SignalKind, signal};
+            [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| heard(signal(kind)))
+        };
+        #[cfg(windows)]
+        let signals = [heard(tokio::signal::windows::ctrl_c())];
+        Self { signals }
+    }
+
+    /// Waits until the program is asked to end.
+    pub(crate) async fn asked(&mut self) {
+        std::future::poll_fn(|cx| {
+            let mut signals = self.signals.iter_mut().flatten();
+            if signals.any(|signal| signal.poll_recv(cx).is_ready()) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
             }
-            Err(error) => {
-                tracing::warn!(%error, "SIGTERM will end kith at once");
-                std::future::pending().await
-            }
-        }
-    };
-    tokio::select! {
-        () = interrupted() => {}
-        () = terminate => {}
+        })
+        .await;
     }
 }
 
-/// Waits for Ctrl-C.
-#[cfg(not(unix))]
-pub(crate) async fn asked_to_end() {
-    interrupted().await;
-}
-
-async fn interrupted() {
-    if let Err(error) = tokio::signal::ctrl_c().await {
-        tracing::warn!(%error, "Ctrl-C will end kith at once");
-        std::future::pending().await
-    }
+fn heard<T>(signal: std::io::Result<T>) -> Option<T> {
+    signal.inspect_err(|error| tracing::warn!(%error, "a signal will end kith at once")).ok()
 }
 
 #[cfg(all(test, not(any(windows, target_os = "macos"))))]

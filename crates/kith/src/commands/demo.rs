@@ -19,7 +19,7 @@ use crate::args;
 use crate::control::Client;
 use crate::failure::{Failure, Result};
 use crate::output::during;
-use crate::system;
+use crate::system::End;
 
 /// Who takes part.
 const PEOPLE: [&str; 3] = ["Ada", "Ben", "Cleo"];
@@ -50,14 +50,15 @@ pub(super) async fn demo(context: &Context, args: &args::Demo) -> Result<()> {
         Failure::new("storage", "There is no room for the demo.")
             .why(format!("No temporary folder can be made: {error}."))
     })?;
+    let mut end_of_demo = End::listen();
     let mut people = tokio::select! {
         people = during(context.output, "Starting three nodes", gather(root.path())) => people?,
-        () = system::asked_to_end() => return Ok(()),
+        () = end_of_demo.asked() => return Ok(()),
     };
     let shown = show(context, &mut people, args.no_open).await;
     if shown.is_ok() {
         context.output.line("\nCtrl-C ends the demo and removes everything again.");
-        system::asked_to_end().await;
+        end_of_demo.asked().await;
     }
     for person in people {
         end(person).await;

@@ -10,7 +10,7 @@ use crate::args;
 use crate::control::Client;
 use crate::failure::{Failure, Result};
 use crate::output::{Bar, Bytes, Output, Tone};
-use crate::system;
+use crate::system::End;
 
 /// How every link begins.
 const SCHEME: &str = "kith:";
@@ -66,10 +66,11 @@ async fn follow(
 ) -> Result<OpenedSpace> {
     let subscription = client.subscribe(Subscription::Opening { opening: opening.clone() }).await?;
     let mut bar = Bar::new(context.output);
+    let mut end = End::listen();
     loop {
         let event = tokio::select! {
             event = client.event(subscription) => event?,
-            () = system::asked_to_end() => {
+            () = end.asked() => {
                 let Empty {} = client.call("open.cancel", &OpeningRef { opening }).await?;
                 return Err(Failure::new("cancelled", "The opening was given up."));
             }

@@ -10,7 +10,7 @@ use crate::control::Client;
 use crate::failure::Result;
 use crate::node::Running;
 use crate::output::{Tone, during};
-use crate::system;
+use crate::system::End;
 
 /// Opens the dashboard of the running node, or starts one.
 pub(super) async fn up_or_open(context: &Context) -> Result<()> {
@@ -31,11 +31,12 @@ pub(super) async fn up_or_open(context: &Context) -> Result<()> {
 pub(super) async fn up(context: &Context, args: &Up) -> Result<()> {
     let config = Config::load(&context.data_dir, args)?;
     start_log(&config);
+    let mut end = End::listen();
     let running = Running::start(&context.data_dir, &config).await?;
     let announced = announce(context, &config, &*running.service).await;
     if announced.is_ok() {
         tokio::select! {
-            () = system::asked_to_end() => {}
+            () = end.asked() => {}
             () = running.stopped() => {}
             () = stdin_ended(), if args.until_stdin_ends => {}
         }
