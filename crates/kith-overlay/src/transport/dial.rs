@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use iroh::endpoint::{Incoming, IncomingAddr};
-use iroh::{EndpointAddr, TransportAddr};
+use iroh::{EndpointAddr, TransportAddr, Watcher};
 use n0_future::task::JoinSet;
 use n0_future::time::{Instant, sleep_until, timeout};
 use tracing::{debug, trace};
@@ -71,6 +71,7 @@ fn admit(node: &Arc<Node>, incoming: Incoming, tasks: &mut JoinSet<()>) {
 pub(crate) async fn dial(node: Arc<Node>) {
     let mut closing = node.closing.subscribe();
     let mut tasks = JoinSet::new();
+    let mut addresses = node.endpoint.watch_addr();
     loop {
         // Asked for before looking, so that no change goes unseen.
         let kicked = node.kick.notified();
@@ -85,6 +86,8 @@ pub(crate) async fn dial(node: Arc<Node>) {
         tokio::select! {
             () = kicked => {}
             () = until(next) => {}
+            // Another network: who could not be reached may be now.
+            Ok(_) = addresses.updated() => node.change(|table| table.retry_all(Instant::now())),
             Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
             _ = closing.wait_for(|closing| *closing) => break,
         }

@@ -101,6 +101,8 @@ pub const PRIORITY_BLOB: i32 = -10;
 pub const MAX_KNOWN_PEERS: usize = 2_048;
 /// Wanted peers in one space, found by peer exchange. Others are known, and not dialled.
 pub const MAX_WANTED_PER_SPACE: usize = 32;
+/// Failures after which a peer that is known by hearsay only gives way to another one.
+pub const GIVE_WAY_FAILURES: u32 = 5;
 /// Dials under way.
 pub const MAX_DIALS: usize = 16;
 /// From the first packet to a handshake.

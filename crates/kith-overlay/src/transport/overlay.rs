@@ -93,7 +93,8 @@ impl Overlay {
         self.node.change(|table| table.unwant_all(reason));
     }
 
-    /// Tries all peers that wait now: the network may have changed, the machine woke up.
+    /// Tries all peers that wait now: the machine woke up, or a person asks for it. A changed
+    /// network is noticed without.
     pub fn retry_now(&self) {
         self.node.change(|table| table.retry_all(Instant::now()));
     }

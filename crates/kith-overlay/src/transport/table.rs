@@ -13,8 +13,8 @@ use n0_future::time::{Duration, Instant};
 
 use super::control::RunId;
 use super::limits::{
-    BACKOFF_FIRST, BACKOFF_LAST, MAX_ADDRESSES, MAX_DIALS, MAX_KNOWN_PEERS, MAX_WANTED_PER_SPACE,
-    STABLE,
+    BACKOFF_FIRST, BACKOFF_LAST, GIVE_WAY_FAILURES, MAX_ADDRESSES, MAX_DIALS, MAX_KNOWN_PEERS,
+    MAX_WANTED_PER_SPACE, STABLE,
 };
 use super::traffic::Counts;
 use super::{CloseCode, Ended, PeerAddr, PeerState, Reason, Scope, Way, scope};
@@ -112,8 +112,8 @@ impl Table {
             return false;
         }
         let crowded = match (way, reason) {
-            (Way::Exchange, Some(Reason::Space(space))) => {
-                self.wanted_in(&space) >= MAX_WANTED_PER_SPACE
+            (Way::Exchange | Way::Introduce, Some(Reason::Space(space))) => {
+                !self.room_in(&space, &peer.id)
             }
             _ => false,
         };
@@ -348,9 +348,26 @@ impl Table {
         self.peers.entry(id).or_insert_with(|| Known::new(now)).counts.clone()
     }
 
-    fn wanted_in(&self, space: &SpaceId) -> usize {
+    /// Whether one more peer that others named may be wanted in a space. One of them that was never
+    /// reached, though tried often enough, makes room: else names of nobody would keep others out.
+    fn room_in(&mut self, space: &SpaceId, newcomer: &EndpointId) -> bool {
         let reason = Reason::Space(*space);
-        self.peers.values().filter(|known| known.reasons.contains(&reason)).count()
+        let wanted = |(_, known): &(_, &mut Known)| known.reasons.contains(&reason);
+        let wanted: Vec<_> = self.peers.iter_mut().filter(wanted).collect();
+        if wanted.len() < MAX_WANTED_PER_SPACE || wanted.iter().any(|(id, _)| *id == newcomer) {
+            return true;
+        }
+        let hearsay = |known: &Known| {
+            known.failures >= GIVE_WAY_FAILURES
+                && known.link == Link::Idle
+                && known.addresses.iter().all(|address| !address.worked)
+                && known.ways.iter().all(|way| matches!(way, Way::Exchange | Way::Introduce))
+        };
+        let worst = wanted.into_iter().map(|(_, known)| known).filter(|known| hearsay(known));
+        worst.max_by_key(|known| known.failures).is_some_and(|known| {
+            known.unwant(reason);
+            true
+        })
     }
 
     /// Makes room for one more peer, where the table is full: whom nobody wants and who was heard
@@ -697,6 +714,40 @@ mod tests {
         assert!(table.get(&wanted.id).is_some(), "wanted ones stay");
         assert!(table.get(&peer(2_999).id).is_some());
         assert!(table.get(&peer(41).id).is_none(), "who was heard of longest ago goes");
+    }
+
+    #[test]
+    fn names_of_nobody_keep_nobody_out() {
+        let mut now = Instant::now();
+        let mut table = Table::new(id(0), Scope::Global);
+        let reason = Reason::Space(SpaceId::from_bytes([1; 32]));
+        let add = |table: &mut Table, now, n: u8, way| {
+            table.add(now, &PeerAddr::new(id(n), [addr(n.into())]), way, Some(reason));
+            table.get(&id(n)).unwrap().reasons.contains(&reason)
+        };
+        for n in 1..=32 {
+            assert!(add(&mut table, now, n, Way::Exchange));
+        }
+        assert!(!add(&mut table, now, 33, Way::Exchange), "nobody was tried yet");
+        assert!(add(&mut table, now, 34, Way::Link), "what the person's own link names, comes in");
+        table.connected(id(1), slot(1, 7, true, now), Some(addr(1)));
+        table.connected(id(2), slot(2, 7, false, now), None);
+        for _ in 0..400 {
+            now = table.poll_timeout().unwrap();
+            for dial in table.poll_dials(now) {
+                table.dialled(now, &dial.id, Some("no answer".to_owned()), LATE);
+            }
+        }
+        for n in 40..80 {
+            // As many as are too many now, and never those that were reached.
+            add(&mut table, now, n, Way::Exchange);
+        }
+        assert!(add(&mut table, now, 1, Way::Exchange) && add(&mut table, now, 2, Way::Exchange));
+        assert!(add(&mut table, now, 34, Way::Link));
+        let wanted = table.peers.values().filter(|known| known.wanted()).count();
+        assert_eq!(wanted, MAX_WANTED_PER_SPACE + 1);
+        let new = (40..80).filter(|n| table.get(&id(*n)).unwrap().wanted()).count();
+        assert_eq!(new, 30);
     }
 
     #[test]

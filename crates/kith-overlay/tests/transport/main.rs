@@ -3,9 +3,11 @@
 mod support;
 
 mod blocked_peer;
+mod checks;
 mod misbehaving_peers;
 mod peers_of_a_space;
 mod places;
+mod replay;
 mod restarted_peer;
 mod simultaneous_dials;
 mod slow_peers;

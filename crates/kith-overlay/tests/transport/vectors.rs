@@ -137,3 +137,19 @@ fn enter_tags() {
         assert_eq!(tag, array(&case["tag"]), "{case}");
     }
 }
+
+/// All bodies of control messages, or all headers, right and wrong.
+pub(crate) fn seeds(of: &str) -> Vec<Vec<u8>> {
+    match of {
+        "control" => ["control", "control_skipped", "control_incompatible", "bad_control"]
+            .iter()
+            .flat_map(|name| cases(name))
+            .map(|case| body(&case))
+            .collect(),
+        _ => ["stream_headers", "bad_stream_headers"]
+            .iter()
+            .flat_map(|name| cases(name))
+            .map(|case| bytes(&case["bytes"]))
+            .collect(),
+    }
+}
