@@ -90,6 +90,29 @@ async fn a_copy_that_wrote_nothing_yet_continues_nobody() {
     assert_eq!((own.member, own.secret.author()), (*two.run.author(), *two.run.author()));
 }
 
+/// `cp backup/kith.redb DIR` writes into the same file: nothing about it but its bytes is older.
+#[tokio::test]
+async fn a_database_that_is_put_back_in_place_begins_the_next_incarnation() {
+    let (dir, backup) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = open(dir.path());
+    let id = store.add_space(space()).await.unwrap();
+    let before = say(&store, id, BodyKind::App, "before").await;
+    store.close().await;
+    copy(dir.path(), backup.path());
+    let store = open(dir.path());
+    let lost = say(&store, id, BodyKind::App, "lost").await;
+    store.close().await;
+    copy(backup.path(), dir.path());
+
+    let store = open(dir.path());
+    assert!(store.restored());
+    let after = say(&store, id, BodyKind::App, "after").await;
+    assert_eq!(after.run.opening().previous(), Some(before.run.author()));
+    assert!(after.serials.start() > lost.serials.end());
+    store.close().await;
+    assert!(!open(dir.path()).restored());
+}
+
 /// Where nothing on this machine tells, peers do.
 #[tokio::test]
 async fn peers_that_hold_more_of_the_own_log_end_its_incarnation() {

@@ -9,6 +9,7 @@ use super::database::Database;
 use super::disk::FileIdentity;
 use super::error::StoreError;
 use super::logs;
+use super::mark::{self, Marks};
 use super::open::Store;
 use super::row;
 use super::schema::META;
@@ -62,11 +63,12 @@ struct FileRow {
 
 impl Identity {
     /// Reads who the node is; makes it up in a new database. `file` is the database's file as it
-    /// is now: where it is another one than last time, this store is a copy of an older state, and
-    /// its authors may have written more since. Then none of them writes on, and serials leap.
+    /// is now, `marks` what the small file says: where it is another one than last time, or forgotten,
+    /// this store is a copy of an older state, and its authors may have written more since. Then none of them writes on, and serials leap.
     pub(super) fn load(
         database: &Database,
         file: Option<FileIdentity>,
+        marks: Option<Marks>,
     ) -> Result<Self, StoreError> {
         write_once(database, |tx| {
             let node = NodeSecret(secret(tx, NODE_SECRET)?);
@@ -74,11 +76,12 @@ impl Identity {
             let file = file.map(|file| FileRow { inode: file.inode, origin: file.origin });
             let file = row::encode(&file);
             let held = tx.look(META)?.get(FILE)?.map(|held| held.value().to_owned());
-            let restored = held.as_ref().is_some_and(|held| *held != file);
+            let moved = held.as_ref().is_some_and(|held| *held != file);
+            let restored = moved || mark::is_forgotten(tx, marks)?;
             if restored {
                 logs::restored(tx)?;
             }
-            if restored || held.is_none() {
+            if moved || held.is_none() {
                 tx.change(META)?.insert(FILE, file.as_slice())?;
             }
             Ok(Self { node, page, restored })

@@ -4,6 +4,7 @@
 //! DIR/lock          held by the process that has the directory
 //! DIR/kith.redb     everything but blobs
 //! DIR/blobs/        blob files and their trees
+//! DIR/opened        a mark that the database must know, else it was put back from a copy
 //! ```
 //!
 //! - A write is acknowledged when it is synced, never before ([`writer`](self)): one thread writes,
@@ -24,6 +25,7 @@ mod identity;
 mod keys;
 mod lock;
 mod logs;
+mod mark;
 mod open;
 mod overlay;
 mod peers;

@@ -10,6 +10,7 @@ use super::database::{Database, Snapshot, unpanicked};
 use super::disk::{Disk, Held, Open, SystemDisk};
 use super::error::StoreError;
 use super::identity::Identity;
+use super::mark::{self, Marks};
 use super::watch::Watches;
 use super::writer::{Tx, Writer};
 use super::{DATABASE_FILE, schema};
@@ -84,7 +85,12 @@ impl Store {
         let database = Database::open(disk.clone(), &path, options.cache)?;
         unpanicked(|| schema::migrate(&database))?;
         let file = disk.identity(&path).map_err(|error| StoreError::io("look at", &path, error))?;
-        let identity = unpanicked(|| Identity::load(&database, file))?;
+        let marks = Marks::read(&*disk, dir);
+        let identity = unpanicked(|| Identity::load(&database, file, marks))?;
+        if let Err(error) = mark::renew(&*disk, dir, &database, marks) {
+            // A full disk, most likely, which is no reason not to show what is on it.
+            tracing::debug!(%error, "the mark of the last opening stays");
+        }
         let blobs = Blobs::open(disk, dir, &database)?;
         let shared = Arc::new(Shared {
             database,
