@@ -92,7 +92,8 @@ Examples:
   kith up --offline                        this machine and its LAN only
   kith up --no-open --json                 for programs: one line once it is ready
 ", after_help = "\
-Each of these can stand in DIR/config.toml (http, offline, open, peers, log) or in the environment
+Each of these can stand in DIR/config.toml (http, offline, open, peers, lan, bind, log) or in the
+environment
 (KITH_HTTP, KITH_OFFLINE, KITH_OPEN, KITH_PEERS, KITH_LAN, KITH_BIND, KITH_LOG); flags win.")]
 pub(crate) struct Up {
     /// Where pages are served: a loopback address [default: 127.0.0.1:4848]
