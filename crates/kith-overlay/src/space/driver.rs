@@ -43,6 +43,8 @@ pub(crate) enum Local {
     Appended(Box<VerifiedRun>),
     /// The next incarnation.
     SetOwn(Option<AuthorId>),
+    /// A log that the store holds no more.
+    Forget(AuthorId),
     /// Whose logs are fetched.
     Follow(Follow),
     /// The segment before the first held entry of an author.
@@ -398,6 +400,7 @@ impl Task {
         match request {
             Local::Appended(run) => self.feed(|sync, now| sync.appended(now, &run)),
             Local::SetOwn(author) => self.feed(|sync, now| sync.set_own(now, author)),
+            Local::Forget(author) => self.feed(|sync, now| sync.forget(now, &author)),
             Local::Follow(follow) => self.feed(|sync, now| sync.set_follow(now, follow)),
             Local::Older(author, reply) => {
                 let mut outcome = Ok(());

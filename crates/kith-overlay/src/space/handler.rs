@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use kith_app::AppId;
 use kith_log::MAX_MESSAGE_LEN;
 
 use super::driver::Remote;
@@ -70,6 +71,13 @@ impl Handler for Spaces {
                 SpaceMessage::Message(message) => session.members.message(peer, message),
             }
         })
+    }
+
+    fn frames_lost(&self, peer: &Arc<Peer>, app: AppId) {
+        let sessions: Vec<_> = self.0.state().sessions.values().cloned().collect();
+        for session in sessions.iter().filter(|session| session.members.at().app == app) {
+            session.driver.inbox.lost(peer.number());
+        }
     }
 
     fn stream<'a>(

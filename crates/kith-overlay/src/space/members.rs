@@ -326,7 +326,7 @@ impl Members {
         for connections in receivers.values() {
             // The newest connection first; an older one is about to end.
             let sent =
-                connections.iter().rev().any(|peer| peer.send_frame(self.at(), &frame).is_ok());
+                connections.iter().rev().any(|peer| peer.send_loose(self.at(), &frame).is_ok());
             if sent {
                 count += 1;
             } else {

@@ -155,6 +155,12 @@ impl Spaces {
         session.driver.local(Local::SetOwn(own)).await
     }
 
+    /// Forgets a log that the store holds no more; where it is followed, it is fetched anew. False
+    /// where the space is not joined.
+    pub async fn forget(&self, space: &SpaceId, author: AuthorId) -> bool {
+        self.local(space, Local::Forget(author)).await
+    }
+
     /// Changes whose logs are fetched. False where the space is not joined.
     pub async fn set_follow(&self, space: &SpaceId, follow: Follow) -> bool {
         self.local(space, Local::Follow(follow)).await

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use kith_app::AppId;
 
 use crate::boxed::{BoxFuture, Threaded};
 
@@ -60,6 +61,10 @@ pub trait Handler: Threaded {
         space: SpaceRef,
         frame: Bytes,
     ) -> BoxFuture<'a, Result<(), Close>>;
+
+    /// The peer stopped the stream of an app's frames: those that were queued may be lost. The next
+    /// frame goes on a new stream. Quick.
+    fn frames_lost(&self, _peer: &Arc<Peer>, _app: AppId) {}
 
     /// The peer opened a stream of kind bulk, blob or version. Its space, where it has one, is
     /// entered. Runs in a task of its own; dropped when the connection ends. To end a stream alone,

@@ -47,12 +47,14 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    pub(crate) fn push(&self, frame: Bytes) -> Result<(), SendError> {
+    /// `part` of the queue may be full at most, with this frame: 1 for all of it, 2 for half.
+    pub(crate) fn push(&self, frame: Bytes, part: usize) -> Result<(), SendError> {
         let mut queue = self.queue();
         if queue.closed {
             return Err(SendError::Closed);
         }
-        if queue.frames.len() >= LANE_FRAMES || queue.bytes + frame.len() > LANE_BYTES {
+        let (frames, bytes) = (LANE_FRAMES / part, LANE_BYTES / part);
+        if queue.frames.len() >= frames || queue.bytes + frame.len() > bytes {
             return Err(SendError::Full);
         }
         queue.bytes += frame.len();
@@ -139,6 +141,7 @@ pub(crate) async fn run(peer: Arc<Peer>, app: AppId, lane: Arc<Lane>, meter: Met
     if let Err(error) = result {
         debug!(peer = %peer.id().fmt_short(), %app, %error, "frames stopped");
         peer.refused("frames_stopped_by_peer");
+        peer.outbox().frames_lost(app);
     }
 }
 

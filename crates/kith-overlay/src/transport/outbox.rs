@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use kith_app::AppId;
 use tokio::sync::Notify;
 
 use super::SpaceRef;
@@ -15,6 +16,7 @@ use super::limits::{CONTROL_QUEUE, MAX_UNMATCHED_TAGS};
 pub(crate) enum News {
     Entered(SpaceRef),
     Left(SpaceRef),
+    FramesLost(AppId),
 }
 
 #[derive(Debug, Default)]
@@ -53,6 +55,16 @@ impl Outbox {
 
     pub(crate) fn left(&self, at: SpaceRef) {
         self.waiting().news.push_back(News::Left(at));
+        self.to_tell.notify_one();
+    }
+
+    /// The peer stopped an app's frames. Told once, however often it happens before it is told.
+    pub(crate) fn frames_lost(&self, app: AppId) {
+        let mut waiting = self.waiting();
+        if !waiting.news.contains(&News::FramesLost(app)) {
+            waiting.news.push_back(News::FramesLost(app));
+        }
+        drop(waiting);
         self.to_tell.notify_one();
     }
 

@@ -155,6 +155,23 @@ impl Peer {
     /// See [`SendError`]; the frame is not sent then. A frame that was taken arrives, unless the
     /// connection breaks or the peer stops the stream.
     pub fn send_frame(self: &Arc<Self>, at: SpaceRef, payload: &[u8]) -> Result<(), SendError> {
+        self.queue_frame(at, payload, 1)
+    }
+
+    /// As [`Peer::send_frame`], for what may be lost: half of the queue is kept for the rest.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn send_loose(self: &Arc<Self>, at: SpaceRef, payload: &[u8]) -> Result<(), SendError> {
+        self.queue_frame(at, payload, 2)
+    }
+
+    fn queue_frame(
+        self: &Arc<Self>,
+        at: SpaceRef,
+        payload: &[u8],
+        part: usize,
+    ) -> Result<(), SendError> {
         if payload.len() + 32 > MAX_FRAME {
             return Err(SendError::TooLong);
         }
@@ -164,7 +181,7 @@ impl Peer {
         if !self.entering().is_entered(&at) {
             return Err(SendError::NotEntered);
         }
-        self.lane(at.app)?.push(lane::encode(&at, payload))
+        self.lane(at.app)?.push(lane::encode(&at, payload), part)
     }
 
     /// Opens a stream and writes its header. Waits while the peer grants no stream: set a limit.

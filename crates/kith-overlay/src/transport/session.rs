@@ -283,6 +283,7 @@ async fn told(node: &Arc<Node>, peer: &Arc<Peer>) -> Ended {
                     peer.admit(at);
                     exchange::entered(node, peer, at);
                 }
+                News::FramesLost(app) => node.handler.frames_lost(peer, app),
                 News::Left(at) => {
                     peer.dismiss(&at);
                     node.handler.left(peer, at);

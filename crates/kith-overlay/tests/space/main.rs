@@ -6,4 +6,6 @@ mod cold_sync_bytes;
 mod hard_members;
 mod members_sync;
 mod messages;
+mod messages_and_entries;
+mod stalled_member;
 mod support;

@@ -82,12 +82,16 @@ pub async fn stranger(handler: Arc<dyn Handler>) -> Overlay {
 
 /// A node in no space.
 pub async fn node() -> Member {
-    let key = fresh_key();
+    node_with(config(fresh_key()), |spaces| Arc::new(spaces)).await
+}
+
+/// A node in no space, whose spaces stand behind another handler.
+pub async fn node_with(config: Config, handler: impl FnOnce(Spaces) -> Arc<dyn Handler>) -> Member {
+    let key = config.secret_key;
     let storage = Arc::new(MemoryStorage::new());
     let (spaces, mut events) = Spaces::new(id_of(key), [key[0]; 16], storage.clone());
-    let overlay = Overlay::bind(config(key), Arc::new(spaces.clone()))
-        .await
-        .expect("a free port of 127.0.0.1");
+    let handler = handler(spaces.clone());
+    let overlay = Overlay::bind(config, handler).await.expect("a free port of 127.0.0.1");
     let (seen, receiver) = watch::channel(Vec::new());
     tokio::spawn(async move {
         while let Some(event) = events.next().await {
@@ -251,9 +255,15 @@ fn draft(index: u64, body: Vec<u8>) -> Draft {
 
 /// A connection that entered the space, and lets the other side open no stream.
 pub struct Miser {
-    _endpoint: Endpoint,
+    endpoint: Endpoint,
     _conn: Connection,
     _control: (iroh::endpoint::SendStream, iroh::endpoint::RecvStream),
+}
+
+impl Miser {
+    pub fn id(&self) -> EndpointId {
+        self.endpoint.id()
+    }
 }
 
 pub async fn miser(room: &Room, to: &Member) -> Miser {
@@ -290,5 +300,5 @@ pub async fn miser(room: &Room, to: &Member) -> Miser {
         }
     };
     timeout(DEADLINE, entered).await.expect("entered in time");
-    Miser { _endpoint: endpoint, _conn: conn, _control: (send, recv) }
+    Miser { endpoint, _conn: conn, _control: (send, recv) }
 }
