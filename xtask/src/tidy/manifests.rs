@@ -12,6 +12,9 @@ use crate::workspace;
 /// Where each dependency has its line.
 const REASONS: &str = "docs/design/dependencies.md";
 
+/// What the tests use of npm; what pages use is vendored.
+const PACKAGES: &str = "tests/browser/package.json";
+
 /// The manifests of the workspace's crates.
 pub(super) fn of_crates(files: &[PathBuf]) -> impl Iterator<Item = &Path> {
     files.iter().map(PathBuf::as_path).filter(|path| {
@@ -35,7 +38,15 @@ pub(super) fn check(files: &[PathBuf]) -> Result<Vec<Problem>> {
         root["workspace"]["dependencies"].as_table().context("the table of dependencies")?;
     let used: BTreeSet<&str> =
         table.keys().map(String::as_str).filter(|name| !name.starts_with("kith-")).collect();
-    problems.extend(reasons(&used, &workspace::read(REASONS)?));
+    let npm: serde_json::Value = serde_json::from_str(&workspace::read(PACKAGES)?)?;
+    let npm: BTreeSet<&str> = npm["dependencies"]
+        .as_object()
+        .context("the table of npm packages")?
+        .keys()
+        .map(String::as_str)
+        .filter(|name| !name.starts_with("@types/"))
+        .collect();
+    problems.extend(reasons(&used, &npm, &workspace::read(REASONS)?));
     Ok(problems)
 }
 
@@ -68,16 +79,24 @@ fn missing_bans(manifest: &Path) -> Result<Vec<Problem>> {
         .collect())
 }
 
-/// Every dependency has a row, and every row a dependency.
-fn reasons(used: &BTreeSet<&str>, page: &str) -> Vec<Problem> {
-    let rows: BTreeSet<&str> = page
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
-        .map(|(n, _)| n)
-        .collect();
-    let without = used.difference(&rows).map(|name| format!("`{name}` has no line here"));
-    let left = rows.difference(used).map(|name| format!("`{name}` is in no table of dependencies"));
+/// Every dependency has a row in the table of its kind, and every row of Rust's a dependency.
+fn reasons(used: &BTreeSet<&str>, npm: &BTreeSet<&str>, page: &str) -> Vec<Problem> {
+    let (crates, packages) = (rows(page, "| crate |"), rows(page, "| package |"));
+    let without = used.difference(&crates).chain(npm.difference(&packages));
+    let without = without.map(|name| format!("`{name}` has no line here"));
+    let left =
+        crates.difference(used).map(|name| format!("`{name}` is in no table of dependencies"));
     without.chain(left).map(|text| Problem::new(REASONS, 0, text)).collect()
+}
+
+/// The names in the first column of the table with this heading.
+fn rows<'a>(page: &'a str, heading: &str) -> BTreeSet<&'a str> {
+    page.lines()
+        .skip_while(|line| !line.starts_with(heading))
+        .take_while(|line| line.starts_with('|'))
+        .filter_map(|line| line.split('|').nth(1))
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .collect()
 }
 
 #[cfg(test)]
@@ -87,9 +106,19 @@ mod tests {
     #[test]
     fn a_dependency_needs_its_reason() {
         let used = BTreeSet::from(["serde", "tokio"]);
-        let problems = reasons(&used, "| crate | why |\n| `serde` | data |\n| `left` | - |\n");
+        let npm = BTreeSet::from(["ws", "htm"]);
+        let page = "| crate | why |\n| `serde` | data |\n| `left` | - |\n\n\
+                    | package | why |\n| `preact`, `htm` | drawing |\n";
+        let problems = reasons(&used, &npm, page);
         let texts: Vec<&str> = problems.iter().map(|problem| problem.text.as_str()).collect();
-        assert_eq!(texts, ["`tokio` has no line here", "`left` is in no table of dependencies"]);
+        assert_eq!(
+            texts,
+            [
+                "`tokio` has no line here",
+                "`ws` has no line here",
+                "`left` is in no table of dependencies"
+            ]
+        );
     }
 
     #[test]
