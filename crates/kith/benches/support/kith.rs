@@ -1,0 +1,94 @@
+//! A node as a process of its own, offline and on loopback alone.
+
+use std::net::TcpListener;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::process::{Child, Command};
+
+pub(crate) struct Kith {
+    name: &'static str,
+    dir: TempDir,
+    http: u16,
+    udp: u16,
+    child: Option<Child>,
+}
+
+impl Kith {
+    pub(crate) fn new(name: &'static str) -> Self {
+        let free = || {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+            listener.local_addr().expect("bound").port()
+        };
+        Self {
+            name,
+            dir: TempDir::new().expect("a folder"),
+            http: free(),
+            udp: free(),
+            child: None,
+        }
+    }
+
+    /// Starts it; returns the time from the process's start to its ready line.
+    pub(crate) async fn start(&mut self) -> Duration {
+        let started = Instant::now();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_kith"))
+            .args(["up", "--offline", "--no-open", "--json", "--data-dir"])
+            .arg(self.dir.path())
+            .args(["--http", &format!("127.0.0.1:{}", self.http)])
+            .env("KITH_BIND", format!("127.0.0.1:{}", self.udp))
+            .env("KITH_LAN", "0")
+            .env("KITH_LOG", "error")
+            .env("USER", self.name)
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("kith starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        lines.next_line().await.expect("it says something").expect("it says that it is ready");
+        self.child = Some(child);
+        started.elapsed()
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        self.call("node.stop", json!({})).await;
+        if let Some(mut child) = self.child.take() {
+            child.wait().await.expect("it ends");
+        }
+    }
+
+    /// Calls a method as the person.
+    pub(crate) async fn call(&self, method: &str, params: Value) -> Value {
+        let stream =
+            UnixStream::connect(self.dir.path().join("kith.sock")).await.expect("it listens");
+        let (read, mut write) = stream.into_split();
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        write.write_all(format!("{request}\n").as_bytes()).await.expect("it reads");
+        let mut lines = BufReader::new(read).lines();
+        let line = lines.next_line().await.expect("a line").expect("an answer");
+        let mut answer: Value = serde_json::from_str(&line).expect("JSON");
+        assert!(answer.get("error").is_none(), "{method}: {answer}");
+        answer["result"].take()
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.as_ref().and_then(Child::id).expect("it runs")
+    }
+
+    pub(crate) fn rss_mb(&self) -> f64 {
+        super::rss_mb(self.pid())
+    }
+
+    /// Processor time since its start, at 100 ticks a second.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("it runs");
+        let after_name = stat.rsplit(") ").next().expect("a name in parentheses");
+        let fields: Vec<&str> = after_name.split(' ').collect();
+        let ticks = |at: usize| fields[at].parse::<f64>().expect("a number");
+        (ticks(11) + ticks(12)) / 100.0
+    }
+}
