@@ -23,6 +23,7 @@ mod settings;
 mod spaces;
 pub mod store;
 mod streams;
+mod writer;
 
 pub use config::Config;
 pub use node::Node;

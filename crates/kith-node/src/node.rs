@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use kith_api::{Error, ErrorCode, Result};
-use kith_log::{AuthorId, BodyKind, SpaceId};
-use kith_overlay::space::{self, Author, SpaceConfig, SpaceEvent, SpaceEvents};
-use kith_overlay::transport::{Overlay, SpaceKey, SpaceRef};
+use kith_log::SpaceId;
+use kith_overlay::space::{self, SpaceEvent, SpaceEvents};
+use kith_overlay::transport::Overlay;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -155,35 +155,8 @@ impl Inner {
 
     /// Serves a space's pages, and meets its members.
     pub(crate) async fn take_up(&self, space: SpaceId, record: &SpaceRecord) -> Result<()> {
-        self.spaces.add(space, record.app, self.doorkeeper.label(&record.app, &space));
-        let author = self.author(&space).await?;
-        let at = SpaceRef { app: record.app, space };
-        let key = SpaceKey { at, sync_key: *record.keys().sync.as_bytes() };
-        self.sync.join(SpaceConfig::new(key, Some(author))).await.map_err(|error| {
-            Error::new(ErrorCode::TooMany, "A space could not be opened.").why(error.to_string())
-        })
-    }
-
-    /// Oneself in a space. An author without a log begins it by saying its name.
-    async fn author(&self, space: &SpaceId) -> Result<Author> {
-        loop {
-            let own = self.store.own_author(space)?;
-            if let Some(log) = self.store.log(space, &own.secret.author())? {
-                return Ok(Author { secret: own.secret, opening: log.opening });
-            }
-            let known = self.store.members(space)?.into_iter().find(|member| member.me);
-            let name = known.and_then(|me| me.name).unwrap_or_else(|| self.settings.get().name);
-            let body = kith_log::Body::new(BodyKind::Profile, name.into_bytes());
-            self.store.append(*space, vec![body], now_ms()).await?;
-        }
-    }
-
-    /// Of `author` a peer holds more than this node: that one writes no more, the next one does.
-    async fn next_incarnation(&self, space: &SpaceId, author: AuthorId) -> Result<()> {
-        self.store.next_incarnation(*space, author).await?;
-        let author = self.author(space).await?;
-        self.sync.set_author(space, Some(author)).await;
-        Ok(())
+        let label = self.doorkeeper.label(&record.app, &space);
+        self.spaces.add(space, record, label).await
     }
 
     async fn run_events(self: Arc<Self>, mut events: SpaceEvents) {
@@ -207,7 +180,7 @@ impl Inner {
             }
             SpaceEvent::OwnLogAhead { space, author, .. } => {
                 tracing::info!(%space, %author, "a peer has more of our log: next incarnation");
-                if let Err(error) = self.next_incarnation(&space, author).await {
+                if let Err(error) = self.spaces.next_incarnation(&space, author).await {
                     self.problem(error);
                 }
             }

@@ -14,7 +14,8 @@ use kith_api::{
 };
 use kith_app::AppId;
 use kith_log::{AuthorId, BodyKind, SpaceId};
-use kith_overlay::space;
+use kith_overlay::space::{self, Author, SpaceConfig};
+use kith_overlay::transport::{SpaceKey, SpaceRef};
 use tokio::sync::{broadcast, watch};
 
 use crate::clock::now_ms;
@@ -22,6 +23,7 @@ use crate::manage::display_name;
 use crate::settings::{SettingsStore, person_name};
 use crate::store::{MemberRecord, Query, SpaceRecord, Store, StoredEntry};
 use crate::streams;
+use crate::writer::Writer;
 
 /// Messages that are not kept and wait for one slow page; the oldest go first.
 const MAX_WAITING_MESSAGES: usize = 256;
@@ -34,6 +36,7 @@ const DEFAULT_READ: usize = 100;
 pub(crate) struct OpenSpace {
     pub(crate) app: AppId,
     pub(crate) label: String,
+    writer: Writer,
     messages: broadcast::Sender<MessageEvent>,
     online: watch::Sender<BTreeSet<AuthorId>>,
 }
@@ -57,17 +60,57 @@ impl Spaces {
         Self { store, sync, settings, open: RwLock::default() }
     }
 
-    /// Takes a space up: its label answers from now on.
-    pub(crate) fn add(&self, space: SpaceId, app: AppId, label: String) {
+    /// Takes a space up: its label answers from now on, and it is synced with whoever is in it.
+    pub(crate) async fn add(
+        &self,
+        space: SpaceId,
+        record: &SpaceRecord,
+        label: String,
+    ) -> Result<()> {
+        let author = self.author(&space).await?;
+        let id = author.secret.author();
+        let at = SpaceRef { app: record.app, space };
+        let key = SpaceKey { at, sync_key: *record.keys().sync.as_bytes() };
+        self.sync.join(SpaceConfig::new(key, Some(author))).await.map_err(|error| {
+            Error::new(ErrorCode::TooMany, "A space could not be opened.").why(error.to_string())
+        })?;
         let entry = Arc::new(OpenSpace {
-            app,
+            app: record.app,
             label: label.clone(),
+            writer: Writer::start(space, id, self.store.clone(), self.sync.clone()),
             messages: broadcast::Sender::new(MAX_WAITING_MESSAGES),
             online: watch::Sender::default(),
         });
         let mut open = self.open.write().expect("no panic while held");
         open.by_label.insert(label, space);
         open.by_id.insert(space, entry);
+        Ok(())
+    }
+
+    /// Oneself in a space. An author without a log begins it by saying its name.
+    async fn author(&self, space: &SpaceId) -> Result<Author> {
+        loop {
+            let own = self.store.own_author(space)?;
+            if let Some(log) = self.store.log(space, &own.secret.author())? {
+                return Ok(Author { secret: own.secret, opening: log.opening });
+            }
+            let body = kith_log::Body::new(BodyKind::Profile, self.own_name(space)?.into_bytes());
+            self.store.append(*space, vec![body], now_ms()).await?;
+        }
+    }
+
+    /// Of `author` a peer holds more than this node: that one writes no more, the next one does,
+    /// beginning with its name.
+    pub(crate) async fn next_incarnation(&self, space: &SpaceId, author: AuthorId) -> Result<()> {
+        self.store.next_incarnation(*space, author).await?;
+        let name = self.own_name(space)?;
+        self.write(space, BodyKind::Profile, name.into_bytes()).await?;
+        Ok(())
+    }
+
+    fn own_name(&self, space: &SpaceId) -> Result<String> {
+        let me = self.store.members(space)?.into_iter().find(|member| member.me);
+        Ok(me.and_then(|me| me.name).unwrap_or_else(|| self.settings.get().name))
     }
 
     /// Puts a space down. Its subscriptions end.
@@ -153,12 +196,7 @@ impl Spaces {
         if payload.len() > MAX_BODY {
             return Err(too_large("An entry"));
         }
-        let time = now_ms();
-        let body = kith_log::Body::new(kind, payload);
-        let appended = self.store.append(*space, vec![body], time).await?;
-        let (serial, index) = (*appended.serials.end(), appended.run.end() - 1);
-        self.sync.appended(space, appended.run).await;
-        Ok(Appended { serial, index, time })
+        self.get(space)?.writer.write(kith_log::Body::new(kind, payload)).await
     }
 
     pub(crate) fn read(&self, space: &SpaceId, read: &Read) -> Result<Entries> {
