@@ -1,5 +1,6 @@
 //! What is said on a blob's stream.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::groups::{BadRanges, Groups, WireGroups};
@@ -98,9 +99,12 @@ impl BlobReply {
     }
 }
 
-fn whole<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, BlobFrameError> {
-    match postcard::take_from_bytes(bytes) {
-        Ok((value, [])) => Ok(value),
+fn whole<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, BlobFrameError> {
+    match postcard::take_from_bytes::<T>(bytes) {
+        // Postcard takes numbers in longer forms too.
+        Ok((value, [])) if postcard::to_allocvec(&value).is_ok_and(|same| same == bytes) => {
+            Ok(value)
+        }
         _ => Err(BlobFrameError::Undecodable),
     }
 }

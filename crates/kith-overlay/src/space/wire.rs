@@ -102,7 +102,8 @@ impl SpaceMessage {
             Ok((Self::Message(Message { payload, .. }), _)) if payload.len() > MAX_PAYLOAD => {
                 Err(SpaceMessageError::TooLarge(payload.len()))
             }
-            Ok((message, [])) => Ok(message),
+            // Postcard takes numbers in longer forms too.
+            Ok((message, [])) if message.encode() == bytes => Ok(message),
             _ => Err(SpaceMessageError::Undecodable),
         }
     }

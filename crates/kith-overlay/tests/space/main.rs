@@ -3,9 +3,12 @@
 mod blob_fetch;
 mod blob_vectors;
 mod cold_sync_bytes;
+mod failing_store;
 mod hard_members;
 mod members_sync;
 mod messages;
 mod messages_and_entries;
+mod space_vectors;
 mod stalled_member;
 mod support;
+mod versions;

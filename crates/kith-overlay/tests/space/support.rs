@@ -12,6 +12,7 @@ use kith_log::{
     AuthorId, AuthorSecret, Body, BodyKind, Draft, Entry, Opening, Place, SpaceId, append,
 };
 use kith_overlay::space::{Author, SpaceConfig, SpaceEvent, Spaces};
+use kith_overlay::storage::Storage;
 use kith_overlay::storage::memory::MemoryStorage;
 use kith_overlay::transport::{
     Bind, Config, Control, EndpointId, Handler, Hello, Overlay, Peer, PeerAddr, Reason, SpaceKey,
@@ -87,9 +88,27 @@ pub async fn node() -> Member {
 
 /// A node in no space, whose spaces stand behind another handler.
 pub async fn node_with(config: Config, handler: impl FnOnce(Spaces) -> Arc<dyn Handler>) -> Member {
-    let key = config.secret_key;
     let storage = Arc::new(MemoryStorage::new());
-    let (spaces, mut events) = Spaces::new(id_of(key), [key[0]; 16], storage.clone());
+    made(config, storage.clone(), storage, handler).await
+}
+
+/// A node in no space, whose store refuses what it likes and keeps the rest in `memory`.
+pub async fn node_on(
+    config: Config,
+    memory: Arc<MemoryStorage>,
+    store: Arc<dyn Storage>,
+) -> Member {
+    made(config, memory, store, |spaces| Arc::new(spaces)).await
+}
+
+async fn made(
+    config: Config,
+    storage: Arc<MemoryStorage>,
+    store: Arc<dyn Storage>,
+    handler: impl FnOnce(Spaces) -> Arc<dyn Handler>,
+) -> Member {
+    let key = config.secret_key;
+    let (spaces, mut events) = Spaces::new(id_of(key), [key[0]; 16], store);
     let handler = handler(spaces.clone());
     let overlay = Overlay::bind(config, handler).await.expect("a free port of 127.0.0.1");
     let (seen, receiver) = watch::channel(Vec::new());
