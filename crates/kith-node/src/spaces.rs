@@ -137,9 +137,9 @@ impl Spaces {
     /// A message came.
     pub(crate) fn message(&self, space: &SpaceId, author: &AuthorId, payload: &Bytes) {
         let Ok(open) = self.get(space) else { return };
-        let Ok(members) = self.store.members(space) else { return };
+        let Ok(member) = self.store.member_of(space, author) else { return };
         let Some(body) = message_body(payload) else { return };
-        let from = member_of(&members, author).to_string();
+        let from = member.unwrap_or(*author).to_string();
         // Nobody may be listening.
         let _ = open.messages.send(MessageEvent { from, body });
     }

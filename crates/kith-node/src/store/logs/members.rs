@@ -72,6 +72,25 @@ impl Store {
             Ok(members)
         })
     }
+
+    /// The member that an author belongs to; `None` while nothing of another's log is here.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn member_of(
+        &self,
+        space: &SpaceId,
+        author: &AuthorId,
+    ) -> Result<Option<AuthorId>, StoreError> {
+        self.read(|snapshot| {
+            if let Some(log) = log::find(&snapshot.table(LOGS)?, space, author)? {
+                return Ok(Some(log.member));
+            }
+            let own = own::find(&snapshot.table(OWN)?, space)?;
+            let is_own = own.secret().author() == *author;
+            Ok(is_own.then(|| AuthorId::from_bytes(own.member)))
+        })
+    }
 }
 
 fn record(id: [u8; 32], name: Option<String>, me: &[u8; 32]) -> MemberRecord {
