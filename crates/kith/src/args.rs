@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 
+/// The environment's name of `--data-dir`.
+pub(crate) const DATA_DIR: &str = "KITH_DATA_DIR";
+
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())
@@ -47,7 +50,7 @@ pub(crate) struct Global {
     #[arg(
         long,
         value_name = "DIR",
-        env = "KITH_DATA_DIR",
+        env = DATA_DIR,
         global = true,
         hide_env = true,
         display_order = 900

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Cli, Command, Global, Up};
+use crate::args::{Cli, Command, DATA_DIR, Global, Up};
 use crate::control::Client;
 use crate::failure::Result;
 use crate::output::Output;
@@ -45,11 +45,14 @@ impl Context {
         Client::connect(&self.data_dir).await
     }
 
-    /// A command line that names this data directory too, where it is not the usual one.
+    /// A command line that names this data directory too, where it was named by the flag: the usual
+    /// one and the environment's hold for the next command as well.
     fn suggest(&self, command: &str) -> String {
-        match system::default_data_dir() {
-            Ok(usual) if usual == self.data_dir => format!("kith {command}"),
-            _ => format!("kith --data-dir {} {command}", self.data_dir.display()),
+        let of_environment = std::env::var_os(DATA_DIR).and_then(|dir| absolute(dir.as_ref()).ok());
+        let next = of_environment.map_or_else(system::default_data_dir, Ok);
+        match next {
+            Ok(next) if next == self.data_dir => format!("kith {command}"),
+            Ok(_) | Err(_) => format!("kith --data-dir {} {command}", self.data_dir.display()),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kith_api::{
     Apps, CreateSpace, Empty, Invite, InviteLink, OpenBegin, OpenBegun, OpenedSpace, PageLink,
-    PageUrl, Settings, SettingsChange,
+    PageUrl, RenameSpace, Settings, SettingsChange,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -85,6 +85,9 @@ async fn gather(root: &Path) -> Result<Vec<Person>> {
         let begin = OpenBegin { target: invitation.link.clone(), new_space: false, yes: true };
         let begun: OpenBegun = guest.client.call("open.begin", &begin).await?;
         guest.space = begun.opened.map(|opened| opened.space).unwrap_or_default();
+        // What a space is called is each person's own affair.
+        let rename = RenameSpace { space: guest.space.clone(), name: SPACE.to_owned() };
+        let Empty {} = guest.client.call("spaces.rename", &rename).await?;
         people.push(guest);
     }
     Ok(people)

@@ -20,10 +20,12 @@ pub(super) async fn invite(context: &Context, args: &args::Invite) -> Result<()>
     if context.output.person
         && let Ok(code) = qrcode::QrCode::new(link)
     {
-        let code = code.render::<Dense1x2>().build();
+        // The light parts are drawn, since most terminals are dark.
+        let mut image = code.render::<Dense1x2>();
+        let code = image.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
         context.output.line(format_args!("\n{code}"));
     }
-    context.output.next(context.suggest("open LINK"), "is what they type; on a page, they click");
+    context.output.next("kith open LINK", "on your friend's machine");
     Ok(())
 }
 

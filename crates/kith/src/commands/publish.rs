@@ -24,6 +24,6 @@ pub(super) async fn publish(context: &Context, args: args::Publish) -> Result<()
     context
         .output
         .line(format_args!("Published version {}.\n\n  {}", published.version, published.link));
-    context.output.next(context.suggest(&format!("open {}", published.link)), "opens it here");
+    context.output.next(context.suggest("open LINK"), "opens it here");
     Ok(())
 }
