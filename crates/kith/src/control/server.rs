@@ -1,12 +1,13 @@
 //! The node's side of the socket.
 
-use std::io::Result;
+use std::io::{Error, ErrorKind, Result};
 use std::path::Path;
+use std::string::FromUtf8Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kith_api::rpc::Outgoing;
-use kith_api::{Caller, Service, Session};
+use kith_api::{Caller, ErrorCode, Service, Session};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
@@ -65,9 +66,15 @@ async fn talk(stream: socket::Stream, service: Arc<dyn Service>) -> Result<()> {
     let mut session = Session::new(service, Caller::Owner);
     loop {
         let message = tokio::select! {
-            line = lines.next() => match line? {
-                Some(line) => session.receive(&line),
-                None => return Ok(()),
+            line = lines.next() => match line {
+                Ok(Some(line)) => session.receive(&line),
+                Ok(None) => return Ok(()),
+                // Where the next line begins can't be told: it hears why, and is hung up on.
+                Err(error) if error.kind() == ErrorKind::InvalidData => {
+                    write(&mut writer, &unreadable(&error)).await?;
+                    return Err(error);
+                }
+                Err(error) => return Err(error),
             },
             message = session.next() => Some(message),
         };
@@ -75,6 +82,18 @@ async fn talk(stream: socket::Stream, service: Arc<dyn Service>) -> Result<()> {
             write(&mut writer, &message).await?;
         }
     }
+}
+
+/// The answer to a line that is too long, or no text.
+fn unreadable(error: &Error) -> Outgoing {
+    let is_text = !error.get_ref().is_some_and(|inner| inner.is::<FromUtf8Error>());
+    let (code, what) = if is_text {
+        (ErrorCode::TooLarge, "The message is too long.")
+    } else {
+        (ErrorCode::Malformed, "The message is no UTF-8.")
+    };
+    let error = kith_api::Error::new(code, what).why(format!("{error}."));
+    Outgoing::answer(serde_json::Value::Null, Err(error.todo("Connect again, and send another.")))
 }
 
 async fn write(writer: &mut (impl AsyncWrite + Unpin), message: &Outgoing) -> Result<()> {
