@@ -1,12 +1,14 @@
 //! A full disk and a read-only one: said clearly, and nothing lost. Needs root to mount them.
 
 mod fixture;
+mod support;
 
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
 use fixture::{Node, error, up};
+use support::{Page, assert_clear};
 
 /// A small file system in memory. Dropping it unmounts it.
 struct Disk(tempfile::TempDir);
@@ -82,6 +84,42 @@ fn a_full_disk_is_said_and_nothing_is_lost() {
     std::fs::remove_file(filler).unwrap();
     let published = node.json(&["publish", folder]).remove(0);
     assert!(node.json(&["apps"]).iter().any(|app| app["app"] == published["app"]));
+}
+
+/// Entries fill the disk until one is refused, round after round; each time some room is made.
+#[test]
+fn entries_that_were_acknowledged_while_the_disk_filled_are_kept() {
+    let disk = Disk::mount("8m");
+    let mut node = Node::start(disk.path());
+    let mut page = Page::open(&node, "Chat");
+    let mut acknowledged: Vec<String> = Vec::new();
+    for (round, size) in [(0, "12m"), (1, "16m"), (2, "32m")] {
+        let refused = loop {
+            let text = format!("{round} {} {}", acknowledged.len(), "x".repeat(60_000));
+            match page.append(&text) {
+                Ok(_) => acknowledged.push(text),
+                Err(refused) => break refused,
+            }
+            assert!(acknowledged.len() < 1_000, "the disk never fills");
+        };
+        assert_clear(&refused, "disk_full");
+        // While it is full: what is there can be read, and the node answers.
+        assert!(page.texts() == acknowledged, "round {round}");
+        node.json(&["status"]);
+        let large = "y".repeat(100_000);
+        assert_clear(&page.append(&large).unwrap_err(), "disk_full");
+
+        disk.remount(&format!("size={size}"));
+        let text = format!("{round}: there is room again");
+        page.append(&text).expect("there is room");
+        acknowledged.push(text);
+        assert!(page.texts() == acknowledged, "round {round}, with room again");
+    }
+    assert!(acknowledged.len() > 30, "{}", acknowledged.len());
+    node.signal("KILL");
+    node.ended();
+    let node = Node::start(disk.path());
+    assert!(Page::open(&node, "Chat").texts() == acknowledged, "after a restart");
 }
 
 #[test]
