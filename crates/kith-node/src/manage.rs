@@ -232,7 +232,10 @@ impl Inner {
         let connected =
             snapshot.peers.iter().filter(|peer| peer.state == PeerState::Connected).count();
         let total = snapshot.traffic.total();
+        let dropped = self.discovery.lock().expect("no panic while held").finder().dropped();
         let refused = snapshot.refused.iter().map(|(limit, count)| ((*limit).to_owned(), *count));
+        let refused =
+            refused.chain((dropped > 0).then(|| ("found_queue_full".to_owned(), dropped)));
         let mut problems = self.problems.lock().expect("no panic while held").clone();
         let apps = self.app_infos_of(&snapshot).unwrap_or_else(|error| {
             problems.push(error);

@@ -191,7 +191,7 @@ impl Inner {
         let started = Instant::now();
         let found = loop {
             let candidates = self.candidates(link);
-            stage.send_replace(self.fetching(link, 0, None));
+            tell(stage, self.fetching(link, 0, None));
             if let Ok(found) = self.sync.fetch_version(app, candidates).await {
                 break found;
             }
@@ -219,7 +219,7 @@ impl Inner {
                 }
                 Ok(()) = progress.changed() => {
                     let bytes = progress.borrow_and_update().bytes;
-                    stage.send_replace(self.fetching(link, bytes, Some(signed.size())));
+                    tell(stage, self.fetching(link, bytes, Some(signed.size())));
                 }
             }
         }
@@ -309,6 +309,15 @@ impl Inner {
         self.changed();
         Ok(())
     }
+}
+
+/// Tells a stage that is another one.
+fn tell(stage: &watch::Sender<OpeningStage>, new: OpeningStage) {
+    stage.send_if_modified(|stage| {
+        let is_news = *stage != new;
+        *stage = new;
+        is_news
+    });
 }
 
 fn peer_addr(inviter: &Inviter) -> Option<PeerAddr> {

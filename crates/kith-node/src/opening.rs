@@ -12,6 +12,7 @@ use kith_api::{
 };
 use kith_app::{AppId, Destination, Link, SignedVersion, SpaceSecret};
 use kith_log::SpaceId;
+use kith_overlay::transport::Reason;
 use tokio::sync::watch;
 
 use crate::apps::no_app;
@@ -253,7 +254,9 @@ impl Inner {
             if bundled::find(&app).is_some() {
                 return Err(no_app());
             }
-            let signed = self.fetch_app(&opening.link, &opening.stage).await?;
+            let fetched = self.fetch_app(&opening.link, &opening.stage).await;
+            self.overlay.unwant_all(Reason::App(app));
+            let signed = fetched?;
             if granted {
                 self.apps.install(signed, now_ms()).await?;
                 self.changed();
