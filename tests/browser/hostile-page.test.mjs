@@ -9,38 +9,41 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { launch } from './attack/browser.mjs';
-import { APP, startGateway } from './attack/gateway.mjs';
+import { APP } from './attack/gateway.mjs';
+import { startNode } from './attack/node.mjs';
 import { servePlain } from './attack/plain.mjs';
 
 /** How long an attack may take, in ms. */
 const PATIENCE = 5_000;
 /** Attacks at once, each from five pages. */
 const AT_ONCE = 3;
-/** The labels of the attacker's space and of the victim's, which the attacker is let know here. */
-const [OWN, VICTIM] = ['hostileapp', 'victimspace'];
 
-/** @type {Awaited<ReturnType<typeof startGateway>>} */ let gateway;
+/** @type {Awaited<ReturnType<typeof startNode>>} */ let node;
 /** @type {Awaited<ReturnType<typeof servePlain>>} */ let site;
 /** @type {Awaited<ReturnType<typeof servePlain>>} */ let careless;
 /** @type {import('playwright-core').BrowserContext} */ let browser;
 /** @type {string} */ let folder;
+/** The origins of the attacker's space and of the victim's. @type {string} */ let own;
+/** @type {string} */ let victim;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'kith-attack-'));
-  [gateway, site, careless] = await Promise.all([startGateway([OWN, VICTIM]), servePlain(APP), servePlain(APP)]);
+  [node, site, careless] = await Promise.all([startNode(2), servePlain(APP), servePlain(APP)]);
+  // The attacker is let know the victim's label here, which nobody can guess.
+  [own = '', victim = ''] = node.origins;
   browser = await launch(join(folder, 'profile'));
   // The browser is the person's: it has been in both spaces.
-  for (const label of [OWN, VICTIM]) {
+  for (const index of [0, 1]) {
     const page = await browser.newPage();
-    await page.goto(await gateway.url(label));
-    await page.evaluate((text) => { localStorage.setItem('secret', text); document.cookie = `script=${text}; path=/`; }, label);
+    await page.goto(await node.url(index));
+    await page.evaluate((text) => { localStorage.setItem('secret', text); document.cookie = `script=${text}; path=/`; }, `of ${index}`);
     await page.close();
   }
 });
 
 after(async () => {
   await browser.close();
-  await Promise.all([gateway.stop(), site.stop(), careless.stop()]);
+  await Promise.all([node.stop(), site.stop(), careless.stop()]);
   await rm(folder, { recursive: true });
 });
 
@@ -64,7 +67,8 @@ async function reach(url, name, victim) {
     if (got !== undefined && got !== null) return got;
     return await Promise.race([framed(page, victim), later(PATIENCE / 2, 'nothing')]);
   } finally {
-    await page.close();
+    // A page that hangs is closed with its browser.
+    await Promise.race([page.close(), later(PATIENCE, '')]);
   }
 }
 
@@ -80,15 +84,15 @@ async function framed(page, victim) {
 
 /** @type {() => [string, string][]} */
 const attackers = () => [
-  ['an app of its own', gateway.origin(OWN)],
+  ['an app of its own', own],
   ['a website', site.origin('evil.localhost')],
   ['a page by address', site.origin('127.0.0.1')],
   ['a page on the dashboard’s host', site.origin('localhost')],
 ];
 
-for (const victim of ['the dashboard', 'another space']) {
-  test(`hostile pages get nothing of ${victim}`, async (t) => {
-    const label = victim === 'another space' ? VICTIM : '';
+for (const whose of ['the dashboard', 'another space']) {
+  test(`hostile pages get nothing of ${whose}`, { timeout: 10 * 60_000 }, async (t) => {
+    const target = whose === 'another space' ? victim : node.dashboard;
     const page = await browser.newPage();
     await page.goto(site.origin());
     const names = await page.evaluate(() => Object.keys(/** @type {any} */ (window).reaches));
@@ -99,7 +103,7 @@ for (const victim of ['the dashboard', 'another space']) {
         const name = next;
         await t.test(name, async () => {
           const control = reach(site.origin('evil.localhost'), name, careless.origin('victim.localhost'));
-          const got = attackers().map(async ([who, url]) => [who, await reach(url, name, gateway.origin(label))]);
+          const got = attackers().map(async ([who, url]) => [who, await reach(url, name, target)]);
           assert.notEqual(await control, 'nothing', 'it works on a careless server');
           assert.deepEqual(await Promise.all(got), attackers().map(([who]) => [who, 'nothing']));
         });
@@ -110,15 +114,15 @@ for (const victim of ['the dashboard', 'another space']) {
 
 test('an app sees no storage and no cookie of another, nor its own permission', async () => {
   const page = await browser.newPage();
-  await page.goto(gateway.origin(OWN));
+  await page.goto(own);
   const seen = await page.evaluate(() => [localStorage.getItem('secret'), document.cookie]);
-  assert.deepEqual(seen, [OWN, `script=${OWN}`]);
+  assert.deepEqual(seen, ['of 0', 'script=of 0']);
   await page.close();
 });
 
 test('a page that rebinds its name to this machine gets nothing', async () => {
-  // What rebinding leads to: the browser takes the gateway for the page's own server. Here a relay on
-  // the page's address is switched from the page's server to the gateway.
+  // What rebinding leads to: the browser takes the node for the page's own server. Here a relay on
+  // the page's address is switched from the page's server to the node's.
   let target = site.port;
   const relay = createRelay((near) => {
     const far = connect(target, '127.0.0.1');
@@ -141,7 +145,7 @@ test('a page that rebinds its name to this machine gets nothing', async () => {
       return { status, socket };
     });
     assert.deepEqual(await ask(), { status: 200, socket: 'open' }, 'it works on a careless server');
-    target = gateway.port;
+    target = node.port;
     // The browser goes on using connections that it has: a rebinding page lets them end.
     site.endConnections();
     assert.deepEqual(await ask(), { status: 421, socket: 'refused' });

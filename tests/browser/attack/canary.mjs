@@ -22,7 +22,12 @@ export async function openCanary(name) {
     response.writeHead(200, { 'content-type': type, 'access-control-allow-origin': '*', 'access-control-allow-headers': '*' });
     response.end(type === 'text/html' ? PAGE : type === 'text/css' ? '' : SCRIPT);
   });
-  server.on('connection', () => touch('TCP'));
+  /** @type {Set<import('node:net').Socket>} */ const sockets = new Set();
+  server.on('connection', (socket) => {
+    touch('TCP');
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   server.on('clientError', (_, socket) => socket.destroy());
   await new Promise((done) => { server.listen(0, '127.0.0.1', () => done(undefined)); });
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
@@ -38,7 +43,7 @@ export async function openCanary(name) {
     touched,
     async close() {
       udp.close();
-      server.closeAllConnections();
+      for (const socket of sockets) socket.destroy();
       await new Promise((done) => { server.close(done); });
     },
   };

@@ -32,7 +32,7 @@ model! {
         /// Since when it is connected.
         #[ts(type = "number | null")]
         pub since: Option<u64>,
-        /// By which ways it was found: see [`DiscoveryStatus::way`].
+        /// By which ways it was found: see [`crate::DiscoveryStatus::way`].
         pub found: Vec<String>,
         /// The spaces shared with it.
         pub spaces: Vec<String>,
