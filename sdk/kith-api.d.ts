@@ -809,7 +809,7 @@ entries: number,
  */
 bytes: number, 
 /**
- * The arrival of the newest entry.
+ * When the newest entry of the app's was written, by its author's clock; null for none.
  */
 newest: number | null, 
 /**

@@ -80,14 +80,15 @@ const Chart = ({ up, down, height, top }) => {
 function Traffic({ samples, total }) {
   const down = bars(samples, every('received'));
   const up = bars(samples, every('sent'));
-  const top = Math.max(1_000, ...down, ...up);
+  const most = Math.max(...down, ...up);
+  const top = Math.max(1_000, most);
   return html`<div class="traffic">
     <dl class="facts">
       <div class="down"><dt>Receiving</dt><dd>${speed(rate(samples, every('received')))}</dd><dd class="sub">${size(total.received)} since the start</dd></div>
       <div class="up"><dt>Sending</dt><dd>${speed(rate(samples, every('sent')))}</dd><dd class="sub">${size(total.sent)} since the start</dd></div>
     </dl>
     <figure><${Chart} up=${up} down=${down} height=${96} top=${top} />
-      <figcaption><span>5 minutes ago</span><span>Highest: ${speed(top)}</span><span>now</span></figcaption></figure>
+      <figcaption><span>5 minutes ago</span><span>${most > 0 ? `Highest: ${speed(most)}` : ''}</span><span>now</span></figcaption></figure>
   </div>`;
 }
 

@@ -55,7 +55,7 @@ function Pulse({ lost }) {
   if (lost) return html`<p class="pulse bad" role="status"><${Icon} name="circle-alert" />kith does not answer</p>`;
   if (!status) return html`<p class="pulse" role="status"></p>`;
   const words = status.connected > 0 ? `${count(status.connected, 'person', 'people')} connected` : 'Nobody connected';
-  return html`<p class=${`pulse ${status.connected > 0 ? 'good' : ''}`} role="status"><span class="dot"></span>${words}${status.offline ? ', offline' : ''}</p>`;
+  return html`<p class=${`pulse ${status.connected > 0 ? 'good' : ''}`} role="status"><span class="dot"></span>${words}${status.offline ? ' · offline mode' : ''}</p>`;
 }
 
 /** Whether the connection has been gone for a while. */

@@ -22,7 +22,7 @@ export function Settings() {
         <div><dt>Version</dt><dd>${status.version}</dd></div>
         <div><dt>Running for</dt><dd>${lasting(status.uptime)}</dd></div>
         <div><dt>Identity</dt><dd><code>${fingerprint(status.node_id)}</code><${Copy} text=${status.node_id} what="the identity" /></dd></div>
-        <div><dt>Address</dt><dd><code class="cut">${status.addr}</code><${Copy} text=${status.addr} what="the address" /></dd></div>
+        <div><dt>Address</dt><dd class="line"><code class="cut">${status.addr}</code><${Copy} text=${status.addr} what="the address" /></dd></div>
         <div><dt>Data</dt><dd><code>${status.data_dir}</code></dd></div>
         ${status.offline && html`<div><dt>Offline</dt><dd>Started with --offline: nothing leaves this computer and its local network.</dd></div>`}
       </dl>

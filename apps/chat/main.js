@@ -100,9 +100,9 @@ function draw() {
   lostAt = connection.state === 'open' ? undefined : lostAt ?? Date.now();
   thread.set(rows());
   at('thread').setAttribute('aria-busy', String(room.state === 'loading'));
-  at('title').textContent = room.me?.space_name ?? 'Chat';
+  at('title').textContent = room.me?.space_name || 'Chat';
   const unread = room.unread().length;
-  document.title = `${unread > 0 ? `(${unread}) ` : ''}${room.me?.space_name ?? 'Chat'}`;
+  document.title = `${unread > 0 ? `(${unread}) ` : ''}${room.me?.space_name || 'Chat'}`;
   drawPresence();
   drawTyping();
   drawBlank();
@@ -281,6 +281,7 @@ at('down').addEventListener('click', () => { thread.toEnd(); room.markRead(); })
 at('people').addEventListener('click', () => {
   get('name', HTMLInputElement).value = room.me?.name ?? '';
   at('naming-said').textContent = '';
+  room.look();
   drawMembers();
   sheet.showModal();
 });
@@ -306,7 +307,10 @@ room.addEventListener('message', (event) => {
 });
 addEventListener('focus', () => { if (seen()) room.markRead(); });
 addEventListener('blur', () => { if (room.unread().length === 0) marker = Infinity; });
-document.addEventListener('visibilitychange', () => { if (seen()) room.markRead(); });
+document.addEventListener('visibilitychange', () => {
+  if (seen()) room.markRead();
+  if (!document.hidden) room.look();
+});
 // Words about waiting, “today”, and the end of typing come with time alone.
 const began = Date.now();
 let today = dayOf(began);
@@ -325,6 +329,7 @@ const draft = JSON.parse(sessionStorage.getItem('draft') ?? '{}');
 text.value = draft.text ?? '';
 measure();
 await room.start();
+if (thread.top < NEAR_TOP) void room.loadOlder();
 if (draft.about) replyTo(draft.about);
 // Who comes for the first time has missed nothing.
 if (room.read > 0 && room.unread().length > 0) {

@@ -14,6 +14,8 @@ export const LONGEST = 16_000;
 const QUOTED = 160;
 /** How long someone counts as typing after the last sign of it, in ms. */
 const TYPING_LASTS = 5_000;
+/** How soon is asked again who someone is whose name did not arrive yet, in ms. */
+const WHO_AGAIN = 1_000;
 /** How often others are told that one is typing, in ms. */
 const TYPING_AGAIN = 3_000;
 
@@ -60,6 +62,7 @@ export class Room extends EventTarget {
   #loadingOlder = false;
   #saidTyping = 0;
   #asked = false;
+  #asking = false;
 
   constructor() {
     super();
@@ -82,7 +85,8 @@ export class Room extends EventTarget {
       this.#know(members);
       this.#take(entries);
       this.#first = entries[0]?.serial ?? 0;
-      this.older = entries.length === FIRST_READ;
+      // A page can be shorter than what was asked for: only an empty one is the last.
+      this.older = entries.length > 0;
       this.state = 'ready';
       this.#restore();
       this.#changed();
@@ -100,7 +104,7 @@ export class Room extends EventTarget {
     this.#loadingOlder = true;
     try {
       const entries = await space.read({ before: this.#first, limit: NEXT_READ });
-      this.older = entries.length === NEXT_READ;
+      this.older = entries.length > 0;
       this.#first = entries[0]?.serial ?? this.#first;
       this.#take(entries);
       this.#changed();
@@ -199,7 +203,7 @@ export class Room extends EventTarget {
       const [message] = this.#take([entry]);
       if (!message) continue;
       this.typing.delete(entry.author);
-      if (!this.members.has(entry.author)) void this.#askMembers();
+      this.#meet(entry.author);
       this.#changed();
       this.dispatchEvent(new CustomEvent('message', { detail: message }));
     }
@@ -218,6 +222,7 @@ export class Room extends EventTarget {
     for await (const { from, body } of space.messages()) {
       if (body?.renamed === true) void this.#askMembers();
       if (typeof body?.typing !== 'boolean') continue;
+      this.#meet(from);
       if (body.typing) this.typing.set(from, Date.now() + TYPING_LASTS);
       else this.typing.delete(from);
       this.#changed();
@@ -232,19 +237,34 @@ export class Room extends EventTarget {
     this.#changed();
   }
 
-  /** Asks who is here, once at a time. */
+  /** Asks who is here, one question at a time. */
   async #askMembers() {
-    if (this.#asked) return;
     this.#asked = true;
-    await new Promise((done) => setTimeout(done));
-    this.#asked = false;
-    this.#know(await space.members().catch(() => []));
+    if (this.#asking) return;
+    this.#asking = true;
+    while (this.#asked) {
+      this.#asked = false;
+      this.#know(await space.members().catch(() => []));
+    }
+    this.#asking = false;
     this.#changed();
   }
 
   /** @param {import('/.kith/kith.js').Member[]} members */
   #know(members) {
     if (members.length > 0) this.members = new Map(members.map((member) => [member.id, member]));
+    // Someone's name can come after they do.
+    if ([...this.online, ...this.typing.keys()].some((id) => !this.members.has(id))) setTimeout(() => void this.#askMembers(), WHO_AGAIN);
+  }
+
+  /** @param {string} id */
+  #meet(id) {
+    if (!this.members.has(id)) void this.#askMembers();
+  }
+
+  /** Asks again who is here: names change without a word. */
+  look() {
+    if (this.state === 'ready') void this.#askMembers();
   }
 
   /** Puts entries in their places. @param {Entry[]} entries @returns {Message[]} those that are messages and new */

@@ -438,7 +438,7 @@ model! {
         /// Bytes here.
         #[ts(type = "number")]
         pub bytes: u64,
-        /// The arrival of the newest entry.
+        /// When the newest entry of the app's was written, by its author's clock; null for none.
         #[ts(type = "number | null")]
         pub newest: Option<u64>,
         /// Whom this node tries to reach for it.

@@ -199,7 +199,7 @@ impl Inner {
                 members: self.spaces.members(&space)?.members,
                 entries: usage.entries,
                 bytes: usage.bytes,
-                newest: Some(self.store.max_serial(&space)?).filter(|serial| *serial > 0),
+                newest: self.spaces.newest(&space)?,
                 trying: self.trying(&peers, &space),
             })
         });

@@ -151,6 +151,12 @@ impl Spaces {
         }
     }
 
+    /// When the newest entry of the app's was written.
+    pub(crate) fn newest(&self, space: &SpaceId) -> Result<Option<u64>> {
+        let newest = Query { after: 0, before: Some(u64::MAX), limit: 1, kinds: kinds(None) };
+        Ok(self.store.entries(space, &newest)?.entries.first().map(|entry| entry.time))
+    }
+
     pub(crate) fn me(&self, space: &SpaceId) -> Result<Me> {
         let record = self.store.space(space)?.ok_or_else(no_space)?;
         let members = self.store.members(space)?;
