@@ -17,5 +17,7 @@ mod source;
 pub use hub::Discovery;
 pub use lan::{Lan, LanState};
 pub use neighbour::{MAX_NEIGHBOURS, Presence, SERVICE};
-pub use remembered::{EXPIRY_MS, MAX_REMEMBERED, PeerCache, PeerMemory, REFRESH_MS, Remembered};
+pub use remembered::{
+    EXPIRY_MS, KEPT_ANYWAY, MAX_REMEMBERED, PeerCache, PeerMemory, REFRESH_MS, Remembered,
+};
 pub use source::{FOUND_QUEUE, Finder, Found, Source};

@@ -16,6 +16,9 @@ pub const MAX_REMEMBERED: usize = MAX_PEERS;
 /// How long a peer that was not met again is remembered, in milliseconds: 90 days, so that who was
 /// away for a summer comes back by themselves.
 pub const EXPIRY_MS: u64 = 90 * 24 * 60 * 60 * 1_000;
+/// Peers that are remembered however long ago they seem to have been seen: the wall clock may have
+/// jumped ahead, and without anybody to try a node is alone for good.
+pub const KEPT_ANYWAY: usize = 64;
 /// How old the time in a kept record may be while the peer is still here, in milliseconds: 1 h.
 /// Bounds writing at one record for each peer and hour.
 pub const REFRESH_MS: u64 = 60 * 60 * 1_000;
@@ -69,14 +72,16 @@ struct Known {
 }
 
 impl Remembered {
-    /// Reads what is kept; who was not seen for [`EXPIRY_MS`] is forgotten. `now` is in
-    /// milliseconds since 1970 UTC.
+    /// Reads what is kept; who was not seen for [`EXPIRY_MS`] is forgotten, but for the last
+    /// [`KEPT_ANYWAY`]. `now` is in milliseconds since 1970 UTC.
     pub async fn load(cache: impl PeerCache + 'static, now: u64) -> Self {
         let mut known = Known::default();
         match cache.load() {
-            Ok(all) => {
-                for memory in all {
-                    if now.saturating_sub(memory.seen) <= EXPIRY_MS {
+            Ok(mut all) => {
+                all.sort_by_key(|memory| std::cmp::Reverse(memory.seen));
+                for (place, memory) in all.into_iter().enumerate() {
+                    let is_fresh = now.saturating_sub(memory.seen) <= EXPIRY_MS;
+                    if is_fresh || place < KEPT_ANYWAY {
                         known.peers.insert(memory.peer.id, memory);
                     } else if let Err(problem) = cache.forget(memory.peer.id).await {
                         known.problem = Some(problem);
@@ -278,13 +283,18 @@ mod tests {
     async fn who_was_not_seen_for_long_is_forgotten() {
         let table = Table::default();
         let remembered = Remembered::load(cache(&table).0, 0).await;
-        remembered.note(0, peer(1), vec![]).await;
-        remembered.note(1, peer(2), vec![]).await;
+        remembered.note(0, peer(0), vec![]).await;
+        for n in 1..=KEPT_ANYWAY as u16 {
+            remembered.note(1, peer(n), vec![]).await;
+        }
         Remembered::load(cache(&table).0, EXPIRY_MS + 1).await;
-        assert_eq!(table.lock().unwrap().keys().collect::<Vec<_>>(), [&id(2)]);
-        // A clock that was set back forgets nobody.
-        Remembered::load(cache(&table).0, 0).await;
-        assert_eq!(table.lock().unwrap().len(), 1);
+        assert_eq!(table.lock().unwrap().len(), KEPT_ANYWAY);
+        assert!(!table.lock().unwrap().contains_key(&id(0)));
+        // A clock that was set back forgets nobody, nor one that jumped ahead the last ones.
+        for now in [0, u64::MAX] {
+            Remembered::load(cache(&table).0, now).await;
+            assert_eq!(table.lock().unwrap().len(), KEPT_ANYWAY, "{now}");
+        }
     }
 
     #[tokio::test]
