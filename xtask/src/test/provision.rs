@@ -42,6 +42,8 @@ const NEEDS: &[Need] = &[
     },
     Need { file: "ip", package: "iproute2", used_by: UsedBy::Prefix("root_") },
     Need { file: "nft", package: "nftables", used_by: UsedBy::Prefix("root_") },
+    Need { file: "setpriv", package: "util-linux", used_by: UsedBy::Prefix("root_") },
+    Need { file: "faketime", package: "faketime", used_by: UsedBy::Prefix("clock_") },
     Need { file: "cc", package: "gcc", used_by: UsedBy::All },
 ];
 
