@@ -174,7 +174,9 @@ impl Inner {
                 for space in &spaces {
                     self.overlay.want(&peer.id, Reason::Space(*space));
                 }
-                let addr = PeerAddr::new(peer.id, peer.worked);
+                // Who only ever came to us is reached where they came from: the overlay has one
+                // socket, for dialling and for being dialled.
+                let addr = PeerAddr::new(peer.id, peer.worked.into_iter().chain(peer.address));
                 self.remembered.note(now_ms(), addr, spaces).await;
             }
             tokio::time::sleep(CHANGES_GAP).await;
