@@ -1,6 +1,6 @@
 // An app is opened for the first time: what it is, who signed it, what it asks, and which space.
 import { html, useEffect, useRef, useState } from './html.js';
-import { fault, node } from './node.js';
+import { fault, node, openSpace } from './node.js';
 import { Act, AppIcon, Fault, Icon, useTitle, Wait } from './parts.js';
 import { Attempts } from './spaces.js';
 import { fingerprint, size, speed, who } from './words.js';
@@ -42,10 +42,20 @@ export function Opening({ id }) {
   switch (stage.stage) {
     case 'fetching': return html`<${Fetching} id=${id} stage=${stage} />`;
     case 'asking': return html`<${Asking} id=${id} app=${stage.app} invited=${stage.invited} />`;
-    case 'ready': return html`<${Ready} opened=${stage} />`;
+    case 'ready': return html`<${Ready} id=${id} opened=${stage} />`;
     case 'failed': return html`<${Failed} id=${id} error=${stage.error} />`;
     default: return null;
   }
+}
+
+/** Openings whose page this tab went on to. @type {Set<string>} */
+const gone = new Set();
+
+/** Goes on to the page, once: its address works once, and both the answer and the stage tell it. @param {string} id @param {string} url */
+function goOn(id, url) {
+  if (gone.has(id)) return;
+  gone.add(id);
+  location.assign(url);
 }
 
 /** @param {string} id */
@@ -104,7 +114,7 @@ function Asking({ id, app, invited }) {
       { value: 'public', name: 'The app’s public space', what: 'Anyone can join it, and watch who is there and what is written. Nothing in it is encrypted.' }];
   const open = async () => {
     const { url } = await node.connection.call('open.confirm', { opening: id, space: choice });
-    location.assign(url);
+    goOn(id, url);
   };
   return html`<section class="opening">
     <header class="app"><${AppIcon} app=${app} /><div><h1 ref=${title} tabindex="-1" dir="auto">Open ${app.name}?</h1><p dir="auto">${app.description}</p></div></header>
@@ -128,10 +138,11 @@ function Asking({ id, app, invited }) {
   </section>`;
 }
 
-/** @param {{ opened: api.OpenedSpace }} props */
-function Ready({ opened }) {
-  useEffect(() => { location.assign(opened.url); }, [opened.url]);
-  return html`<section class="opening"><h1>Opening</h1><p>The page is on its way. <a href=${opened.url}>Go there</a></p></section>`;
+/** @param {{ id: string, opened: api.OpenedSpace }} props */
+function Ready({ id, opened }) {
+  useEffect(() => goOn(id, opened.url), [opened.url]);
+  return html`<section class="opening"><h1>Opening</h1><p>The page is on its way.</p>
+    <div class="row"><${Act} act=${() => openSpace(opened.space)}>Open it in a tab of its own</${Act}></div></section>`;
 }
 
 /** @param {{ id: string, error: api.Error }} props */

@@ -112,7 +112,7 @@ test('a link is opened: looked for, fetched, asked about, then open', async () =
   const call = fixture.dashboard.call.bind(fixture.dashboard);
   fixture.dashboard.call = (method, params) => { if (method === 'open.confirm') chosen = params; return call(method, params); };
   await button(page, 'Open Slow Chess').click();
-  await page.waitForURL(`http://ada.localhost:${fixture.port}/`);
+  await page.getByRole('textbox', { name: 'Message' }).waitFor();
   assert.deepEqual(chosen, { opening, space: 'public' });
 });
 
