@@ -599,7 +599,7 @@ rtt: number | null,
  */
 since: number | null, 
 /**
- * By which ways it was found: see [`DiscoveryStatus::way`].
+ * By which ways it was found: see [`crate::DiscoveryStatus::way`].
  */
 found: Array<string>, 
 /**
