@@ -1,7 +1,7 @@
 // Starts, kills and asks real kith nodes. Every node is `--offline`, on loopback, in a folder of its own.
 import { execFile, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -73,6 +73,21 @@ export class KithNode {
   async remove() {
     await this.kill();
     rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  /** Calls a method as the owner, by the command line's socket. @param {string} method @param {object} [params] @returns {Promise<any>} */
+  ask(method, params = {}) {
+    return new Promise((done, fail) => {
+      const socket = connect(join(this.dir, 'kith.sock'));
+      createInterface({ input: socket }).once('line', (line) => {
+        socket.end();
+        const { result, error } = JSON.parse(line);
+        if (error) fail(new Error(`${method}: ${error.message}`));
+        else done(result);
+      });
+      socket.once('error', fail);
+      socket.write(`${JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })}\n`);
+    });
   }
 
   /** Runs a command against this node and returns its JSON lines. @param {...string} args */
