@@ -45,6 +45,7 @@ impl Inner {
         let label = self.spaces.get(space)?.label.clone();
         let token = self.mint(Place::Space(*space))?;
         let port = self.config.http.port();
+        let path = encode_path(path);
         Ok(format!("http://{label}.localhost:{port}/{path}?kith-token={token}"))
     }
 
@@ -80,7 +81,11 @@ impl Inner {
             Error::new(ErrorCode::Storage, "The page could not be opened.").why(error.to_string())
         };
         let dir = self.config.data_dir.join(OPEN_DIR);
-        std::fs::create_dir_all(&dir).map_err(failed)?;
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&dir).map_err(failed)?;
         remove_old(&dir);
         let name = BASE64URL_NOPAD.encode(&random::<12>()?);
         let path = dir.join(format!("{name}.html"));
@@ -317,6 +322,18 @@ pub(crate) fn display_name(record: &SpaceRecord, app_name: &str) -> String {
     if record.name.is_empty() { app_name.to_owned() } else { record.name.clone() }
 }
 
+/// A path as it stands in a URL (RFC 3986, section 3.3): what means something there is encoded.
+fn encode_path(path: &str) -> String {
+    path.bytes().fold(String::with_capacity(path.len()), |mut url, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            url.push_str(&format!("%{byte:02X}"));
+        }
+        url
+    })
+}
+
 /// Removes redirects whose token is long spent.
 fn remove_old(dir: &std::path::Path) {
     let Ok(entries) = std::fs::read_dir(dir) else { return };
@@ -328,5 +345,16 @@ fn remove_old(dir: &std::path::Path) {
             // Another process of ours may have done it already.
             let _ = std::fs::remove_file(entry.path());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_means_something_in_a_url_is_encoded() {
+        assert_eq!(encode_path("a b/c#d?e%.html"), "a%20b/c%23d%3Fe%25.html");
+        assert_eq!(encode_path("ü"), "%C3%BC");
     }
 }
