@@ -20,6 +20,7 @@ mod opening;
 mod random;
 mod service;
 mod settings;
+mod sockets;
 mod spaces;
 pub mod store;
 mod streams;

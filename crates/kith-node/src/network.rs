@@ -24,6 +24,7 @@ use crate::discovery::{Discovery, Found, Lan, Presence};
 use crate::node::Inner;
 use crate::random::random;
 use crate::settings::SettingsStore;
+use crate::sockets::bounded_sockets;
 use crate::store::Store;
 
 /// Between two looks at who could be asked for an app.
@@ -73,7 +74,11 @@ async fn bind_sockets(
         config.bind = given.iter().map(|addr| socket(*addr, true)).collect();
         return Overlay::bind(config, handler()).await.map_err(failed);
     }
+    let offline = config.offline;
     let any = |[v4, v6]: [u16; 2]| {
+        if offline {
+            return bounded_sockets([v4, v6]);
+        }
         vec![
             socket((Ipv4Addr::UNSPECIFIED, v4).into(), true),
             socket((Ipv6Addr::UNSPECIFIED, v6).into(), false),

@@ -3,7 +3,9 @@
 mod support;
 
 mod blocked_peer;
+mod bounded_sockets;
 mod checks;
+mod last_words;
 mod misbehaving_peers;
 mod peers_of_a_space;
 mod places;

@@ -264,8 +264,13 @@ impl Raw {
         Self::connect_with(n, to, QuicTransportConfig::builder().build()).await
     }
 
-    pub async fn connect_with(n: usize, to: &Node, transport: QuicTransportConfig) -> Self {
-        let endpoint = Endpoint::builder(presets::Minimal)
+    /// An endpoint that is no node.
+    pub async fn bind(n: usize) -> Endpoint {
+        Self::bind_with(n, QuicTransportConfig::builder().build()).await
+    }
+
+    async fn bind_with(n: usize, transport: QuicTransportConfig) -> Endpoint {
+        Endpoint::builder(presets::Minimal)
             .secret_key(iroh::SecretKey::from_bytes(&key(n)))
             .transport_config(transport)
             .clear_ip_transports()
@@ -273,7 +278,11 @@ impl Raw {
             .expect("an address")
             .bind()
             .await
-            .expect("a free port");
+            .expect("a free port")
+    }
+
+    pub async fn connect_with(n: usize, to: &Node, transport: QuicTransportConfig) -> Self {
+        let endpoint = Self::bind_with(n, transport).await;
         let addrs = to.addr().addrs.into_iter().map(iroh::TransportAddr::Ip);
         let addr = iroh::EndpointAddr::from_parts(to.overlay.id(), addrs);
         let conn = endpoint.connect(addr, b"kith/1").await.expect("connected");
