@@ -32,7 +32,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             let end = available.iter().position(|byte| *byte == b'\n');
             let part = &available[..end.unwrap_or(available.len())];
             if self.line.len() + part.len() > self.limit {
-                let text = format!("a line of more than {} bytes", self.limit);
+                let text = format!("A line has more than {} bytes", self.limit);
                 return Err(Error::new(ErrorKind::InvalidData, text));
             }
             self.line.extend_from_slice(part);
