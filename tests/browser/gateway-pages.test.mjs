@@ -65,7 +65,7 @@ test('without a token there is a page that says so', async () => {
   const answer = await page.goto(gateway.origin('two'));
   assert.equal(answer?.status(), 403);
   assert.equal(await page.title(), 'This page is opened from kith.');
-  assert.equal(await page.evaluate(() => getComputedStyle(document.body).maxWidth), '512px', 'its style is let through');
+  assert.equal(await page.evaluate(() => getComputedStyle(document.body).maxWidth), '480px', 'its style is let through');
 });
 
 test('a local file leads to a page', async () => {
