@@ -215,9 +215,13 @@ function measure() {
   at('limit').textContent = over > 0 ? `Too long by ${over.toLocaleString()} characters.` : '';
 }
 
+/** Whether the person has sent what stands in the field before it could be: the room was not read yet. */
+let early = false;
+
 function submit() {
   const words = text.value.trim();
-  if (words === '' || words.length > LONGEST || !room.me) return;
+  early = room.state === 'loading';
+  if (words === '' || words.length > LONGEST || early || !room.me) return;
   room.send(words, about);
   text.value = '';
   about = undefined;
@@ -329,6 +333,7 @@ const draft = JSON.parse(sessionStorage.getItem('draft') ?? '{}');
 text.value = draft.text ?? '';
 measure();
 await room.start();
+if (early) submit();
 if (thread.top < NEAR_TOP) void room.loadOlder();
 if (draft.about) replyTo(draft.about);
 // Who comes for the first time has missed nothing.

@@ -32,6 +32,21 @@ test('messages, typing and names cross between two people', async () => {
   await ada.locator('.who', { hasText: 'Benedikt' }).waitFor();
 });
 
+test('what is sent before the room is read goes as soon as it is', async () => {
+  const fixture = await browser.fixture('empty');
+  const call = fixture.room.call.bind(fixture.room);
+  /** @type {() => void} */ let read = () => {};
+  const reading = new Promise((done) => { read = () => done(undefined); });
+  fixture.room.call = (id, method, params) => (method === 'me' ? reading.then(() => call(id, method, params)) : call(id, method, params));
+  const page = await browser.open(fixture, 'ada');
+  await box(page).fill('Early');
+  await page.keyboard.press('Enter');
+  read();
+  await page.locator('article', { hasText: 'Early' }).waitFor();
+  assert.equal(await box(page).inputValue(), '');
+  assert.deepEqual(fixture.room.entries.map(({ body }) => body.json.text), ['Early']);
+});
+
 test('what others write is text, whatever it says', async () => {
   const fixture = await browser.fixture('empty');
   const page = await browser.open(fixture, 'ada');
