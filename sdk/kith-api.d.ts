@@ -647,6 +647,44 @@ export type PresenceEvent = {
 online: Array<string>, };
 
 /**
+ * Something that needs the person.
+ */
+export type Problem = { 
+/**
+ * For `problems.dismiss`; 0 where it goes by itself when it is over.
+ */
+id: number, 
+/**
+ * The space that it is about.
+ */
+space: string | null, 
+/**
+ * For programs.
+ */
+code: ErrorCode, 
+/**
+ * What happened: one sentence.
+ */
+what: string, 
+/**
+ * Why, where it is known; else empty.
+ */
+why: string, 
+/**
+ * What to do, where something can be done; else empty.
+ */
+todo: string, };
+
+/**
+ * A problem.
+ */
+export type ProblemRef = { 
+/**
+ * Its id.
+ */
+id: number, };
+
+/**
  * A bundle to publish.
  */
 export type Publish = { 
@@ -890,7 +928,7 @@ refused: Record<string, number>,
 /**
  * What needs the person.
  */
-problems: Array<Error>, };
+problems: Array<Problem>, };
 
 /**
  * What to be told of.
@@ -943,6 +981,8 @@ export interface Methods {
   /** A URL, with a token that works once, of the dashboard or a space, and a local file that */
   /** leads there. */
   "page.url": { params: PageUrl; reply: PageLink };
+  /** Takes a problem off the status: it was seen, or mended. One that is still there comes back. */
+  "problems.dismiss": { params: ProblemRef; reply: Empty };
   /** The settings. */
   "settings.get": { params: Empty; reply: Settings };
   /** Changes settings. What is left out stays. */

@@ -26,7 +26,7 @@ const LONGEST_WAIT = 5_000;
 /** Methods that do the same when they are called twice, so that they may be sent again. */
 const REPEATABLE = new Set([
   'me', 'me.setName', 'space.read', 'space.members', 'node.status', 'settings.get', 'settings.set',
-  'apps.list', 'spaces.list', 'spaces.rename', 'peers.list', 'peers.block', 'keys.list', 'open.cancel',
+  'apps.list', 'spaces.list', 'spaces.rename', 'peers.list', 'peers.block', 'keys.list', 'open.cancel', 'problems.dismiss',
 ]);
 
 /**

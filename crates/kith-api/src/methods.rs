@@ -95,6 +95,8 @@ methods! {
     /// A URL, with a token that works once, of the dashboard or a space, and a local file that
     /// leads there.
     Owner "page.url" => page_url(PageUrl) -> PageLink;
+    /// Takes a problem off the status: it was seen, or mended. One that is still there comes back.
+    Owner "problems.dismiss" => problems_dismiss(ProblemRef) -> Empty;
     /// The settings.
     Owner "settings.get" => settings_get(Empty) -> Settings;
     /// Changes settings. What is left out stays.

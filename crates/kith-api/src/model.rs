@@ -215,7 +215,28 @@ model! {
         #[ts(type = "Record<string, number>")]
         pub refused: std::collections::BTreeMap<String, u64>,
         /// What needs the person.
-        pub problems: Vec<crate::Error>,
+        pub problems: Vec<Problem>,
+    }
+
+    /// Something that needs the person.
+    #[derive(Eq)]
+    struct Problem {
+        /// For `problems.dismiss`; 0 where it goes by itself when it is over.
+        #[ts(type = "number")]
+        pub id: u64,
+        /// What happened, why, and what to do.
+        #[serde(flatten)]
+        pub error: crate::Error,
+        /// The space that it is about.
+        pub space: Option<String>,
+    }
+
+    /// A problem.
+    #[derive(Eq)]
+    struct ProblemRef {
+        /// Its id.
+        #[ts(type = "number")]
+        pub id: u64,
     }
 
     /// A way by which peers are looked for.

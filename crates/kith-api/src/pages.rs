@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kith_app::AppId;
+use kith_app::{AppId, Permission};
 use kith_log::SpaceId;
 
 use crate::{BoxFuture, Result};
@@ -25,6 +25,8 @@ pub struct Origin {
     pub space: SpaceId,
     /// Whether the app's files are here; else the gateway shows the loading page.
     pub ready: bool,
+    /// What the person granted the app; its pages get that and nothing more of what a browser can give.
+    pub granted: Vec<Permission>,
 }
 
 /// A file of an installed bundle.

@@ -23,7 +23,8 @@ pub struct Manifest {
     pub name: Option<String>,
     /// `source_code_url`, where it is an `http` or `https` one.
     pub source_code_url: Option<String>,
-    /// `kith.description`: what the app is, on one line; empty where it says nothing.
+    /// `kith.description`, else `description`: what the app is, on one line; empty where it says
+    /// nothing.
     pub description: String,
     /// `kith.permissions`: what the app asks the person for. Sorted, none twice.
     pub permissions: Vec<Permission>,
@@ -65,6 +66,8 @@ pub enum ManifestError {
 struct Raw {
     name: Option<String>,
     source_code_url: Option<String>,
+    /// No key of webxdc, so it may be of any type. Authors put it here, where the name is.
+    description: Option<toml::Value>,
     #[serde(default)]
     kith: RawKith,
 }
@@ -101,12 +104,15 @@ impl Manifest {
                 .ok_or_else(|| ManifestError::UnknownPermission(shorten(&name, MAX_NAME)))?;
             permissions.push(permission);
         }
+        let outside = raw.description.as_ref().and_then(toml::Value::as_str).unwrap_or_default();
+        let description =
+            if raw.kith.description.is_empty() { outside } else { &raw.kith.description };
         permissions.sort();
         permissions.dedup();
         Ok(Self {
             name: raw.name.map(|name| shorten(&name, MAX_NAME)).filter(|name| !name.is_empty()),
             source_code_url: raw.source_code_url.filter(|url| is_web_address(url)),
-            description: shorten(&raw.kith.description, MAX_DESCRIPTION),
+            description: shorten(description, MAX_DESCRIPTION),
             permissions,
             interface,
         })
@@ -205,6 +211,14 @@ mod tests {
         assert_eq!(unnamed.name_or("/home/me/draughts.xdc"), "draughts");
         assert_eq!(unnamed.name_or("C:\\go.xdc"), "go");
         assert_eq!(unnamed.name_or(""), "App");
+    }
+
+    #[test]
+    fn a_description_beside_the_name_counts_where_kith_has_none() {
+        let of = |text: &str| parse(text).unwrap().description;
+        assert_eq!(of("description = 'outside'"), "outside");
+        assert_eq!(of("description = 'outside'\n[kith]\ndescription = 'inside'"), "inside");
+        assert_eq!(of("description = 5"), "");
     }
 
     #[test]

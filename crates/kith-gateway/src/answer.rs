@@ -132,7 +132,7 @@ impl Answerer {
                 None => None,
             };
             return match asset {
-                Some(asset) => self.sender.send(request, asset, Policy::App).await,
+                Some(asset) => self.sender.send(request, asset, Policy::App(Vec::new())).await,
                 None => not_found(request),
             };
         }
@@ -150,7 +150,8 @@ impl Answerer {
                     hash: file.hash,
                     content_type: file.content_type,
                 };
-                return self.sender.send(request, content, Policy::App).await;
+                let policy = Policy::App(origin.granted.clone());
+                return self.sender.send(request, content, policy).await;
             }
             Err(error) => error,
         };
@@ -187,7 +188,7 @@ impl Answerer {
             bytes: script.into(),
             ..asset
         };
-        self.sender.send(request, content, Policy::App).await
+        self.sender.send(request, content, Policy::App(Vec::new())).await
     }
 
     /// Waits a moment for an app that is on its way. Whether it is here.

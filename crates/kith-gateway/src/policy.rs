@@ -7,6 +7,7 @@
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use kith_app::Permission;
 
 /// Which pages the response may be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,8 +17,9 @@ pub(crate) enum Policy {
     Nothing,
     /// The dashboard's files: scripts and styles from files only.
     Dashboard,
-    /// An app's files: alone on their origin, they may do there as they like.
-    App,
+    /// An app's files: alone on their origin, they may do there as they like, and use of the device
+    /// what the person granted the app.
+    App(Vec<Permission>),
     /// A page of kith's own on any origin, with its inline script and style.
     Notice(Nonce),
 }
@@ -63,15 +65,36 @@ const COEP: HeaderName = HeaderName::from_static("cross-origin-embedder-policy")
 const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const PERMISSIONS: HeaderName = HeaderName::from_static("permissions-policy");
 
-/// What no page gets: kith has no permissions for these yet.
-const DENIED: &str = "accelerometer=(), browsing-topics=(), camera=(), \
-    clipboard-read=(), compute-pressure=(), display-capture=(), encrypted-media=(), \
-    geolocation=(), gyroscope=(), hid=(), idle-detection=(), local-fonts=(), magnetometer=(), \
-    microphone=(), midi=(), otp-credentials=(), payment=(), publickey-credentials-create=(), \
-    publickey-credentials-get=(), serial=(), storage-access=(), usb=(), window-management=(), \
-    xr-spatial-tracking=()";
+/// What a page gets only where its app was granted it; most of it no app can ask for. What is not
+/// named in the header, the browser allows.
+const ASKED_FOR: [&str; 24] = [
+    "accelerometer",
+    "browsing-topics",
+    "camera",
+    "clipboard-read",
+    "compute-pressure",
+    "display-capture",
+    "encrypted-media",
+    "geolocation",
+    "gyroscope",
+    "hid",
+    "idle-detection",
+    "local-fonts",
+    "magnetometer",
+    "microphone",
+    "midi",
+    "otp-credentials",
+    "payment",
+    "publickey-credentials-create",
+    "publickey-credentials-get",
+    "serial",
+    "storage-access",
+    "usb",
+    "window-management",
+    "xr-spatial-tracking",
+];
 /// What a page needs a click for anyway, or that stays inside it.
-const GRANTED: &str = "autoplay=(self), clipboard-write=(self), fullscreen=(self), \
+const FREE: &str = "autoplay=(self), clipboard-write=(self), fullscreen=(self), \
     gamepad=(self), picture-in-picture=(self), screen-wake-lock=(self)";
 
 /// Puts the headers of `policy` on a response of `host`; nothing that a handler set survives.
@@ -87,7 +110,7 @@ pub(crate) fn stamp(headers: &mut HeaderMap, policy: &Policy, host: &str) {
     set(COEP, "require-corp");
     set(CORP, "same-origin");
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(PERMISSIONS, &format!("{DENIED}, {GRANTED}"));
+    set(PERMISSIONS, &permissions(policy));
     set(header::REFERRER_POLICY, "no-referrer");
     set(header::X_DNS_PREFETCH_CONTROL, "off");
 }
@@ -97,8 +120,23 @@ pub(crate) fn stamp(headers: &mut HeaderMap, policy: &Policy, host: &str) {
 fn connections(policy: &Policy, host: &str) -> String {
     match policy {
         Policy::Dashboard => format!("(response-origin \"http://*.{host}/*\")"),
-        Policy::Nothing | Policy::App | Policy::Notice(_) => "(response-origin)".into(),
+        Policy::Nothing | Policy::App(_) | Policy::Notice(_) => "(response-origin)".into(),
     }
+}
+
+/// Which of the browser's features the page may use.
+fn permissions(policy: &Policy) -> String {
+    let granted: &[Permission] = match policy {
+        Policy::App(granted) => granted,
+        Policy::Nothing | Policy::Dashboard | Policy::Notice(_) => &[],
+    };
+    let mut header = String::with_capacity(1_024);
+    for feature in ASKED_FOR {
+        let given = granted.iter().any(|permission| permission.feature() == feature);
+        header += feature;
+        header += if given { "=(self), " } else { "=(), " };
+    }
+    header + FREE
 }
 
 fn content_security(policy: &Policy, host: &str) -> String {
@@ -111,7 +149,7 @@ fn content_security(policy: &Policy, host: &str) -> String {
              connect-src 'self' ws://{host}; worker-src 'none'; form-action 'none'; \
              frame-src 'none'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
         ),
-        Policy::App => format!(
+        Policy::App(_) => format!(
             "default-src 'self' 'unsafe-inline' 'unsafe-eval' 'wasm-unsafe-eval' data: blob:; \
              connect-src 'self' ws://{host} data: blob:; form-action 'self'; \
              frame-src 'self' data: blob:; frame-ancestors 'self'; base-uri 'self'; \
@@ -126,6 +164,27 @@ fn content_security(policy: &Policy, host: &str) -> String {
                  form-action 'none'; frame-src 'none'; frame-ancestors 'none'; base-uri 'none'; \
                  object-src 'none'"
             )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_app_gets_of_the_device_what_it_was_granted_and_nothing_else() {
+        for permission in Permission::ALL {
+            let feature = permission.feature();
+            assert!(ASKED_FOR.contains(&feature), "{feature} is denied until it is granted");
+            let header = permissions(&Policy::App(vec![permission]));
+            for other in ASKED_FOR {
+                let given = if other == feature { "=(self)" } else { "=()" };
+                assert!(header.contains(&format!("{other}{given}")), "{other} in {header}");
+            }
+        }
+        for policy in [Policy::Nothing, Policy::Dashboard, Policy::Notice(Nonce::new())] {
+            assert_eq!(permissions(&policy), permissions(&Policy::App(Vec::new())));
         }
     }
 }

@@ -3,7 +3,8 @@
 mod fixture;
 
 use fixture::client::{Answer, serve, serve_with};
-use fixture::{ALICE, LATER};
+use fixture::{ALICE, BOB, LATER};
+use kith_app::Permission;
 use kith_gateway::Limits;
 
 fn assert_policy(answer: &Answer, of: &str) {
@@ -88,6 +89,21 @@ async fn every_route_carries_it() {
     let head = served.request("HEAD", "", "/", &[]).await;
     assert_eq!(head.status, 200);
     assert_policy(&head, "HEAD");
+}
+
+#[tokio::test]
+async fn a_page_gets_what_its_app_was_granted_and_another_space_does_not() {
+    let served = serve().await;
+    served.node.grant(ALICE, Permission::Camera);
+    for (label, path, camera) in
+        [(ALICE, "/", "camera=(self)"), (ALICE, "/missing", "camera=()"), (BOB, "/", "camera=()")]
+    {
+        let answer = served.get_in(label, path, &[]).await;
+        let permissions = answer.header("permissions-policy");
+        for part in [camera, "microphone=()", "geolocation=()"] {
+            assert!(permissions.contains(part), "{part} of {label}{path}: {permissions}");
+        }
+    }
 }
 
 #[tokio::test]

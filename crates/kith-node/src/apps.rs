@@ -8,7 +8,8 @@ use bytes::Bytes;
 use data_encoding::BASE64;
 use kith_api::{AppInfo, Error, ErrorCode, File, KeyInfo, Publish, Published, Result, Traffic};
 use kith_app::{
-    AppId, AppSecret, Bundle, BundleError, Limits, MAX_BUNDLE, SignedVersion, content_type,
+    AppId, AppSecret, Bundle, BundleError, Limits, MAX_BUNDLE, Permission, SignedVersion,
+    content_type,
 };
 
 use kith_overlay::storage::BlobScope;
@@ -110,6 +111,11 @@ impl AppStore {
         self.store.app(app).is_ok_and(|app| app.is_some())
     }
 
+    /// What the person granted an app; `None` where its files are not here.
+    pub(crate) fn granted(&self, app: &AppId) -> Option<Vec<Permission>> {
+        Some(granted(&self.store.app(app).ok()??).collect())
+    }
+
     /// An app as the person sees it.
     pub(crate) fn info(
         &self,
@@ -127,7 +133,7 @@ impl AppStore {
             bundled: record.bundled,
             ours: self.store.keys()?.iter().any(|(_, secret)| secret.id() == app),
             icon: record.icon.clone(),
-            permissions: record.granted.clone(),
+            permissions: granted(record).map(|one| one.words().to_owned()).collect(),
             disk: self.store.app_usage(&app)?.bytes,
             traffic,
             spaces,
@@ -264,6 +270,11 @@ impl AppStore {
     }
 }
 
+/// The permissions of a record that this kith knows.
+fn granted(record: &AppRecord) -> impl Iterator<Item = Permission> {
+    record.granted.iter().filter_map(|name| Permission::from_name(name))
+}
+
 /// The store's record of a bundle.
 fn record<R: std::io::Read + std::io::Seek>(
     bundle: &mut Bundle<R>,
@@ -283,7 +294,7 @@ fn record<R: std::io::Read + std::io::Seek>(
         granted: manifest
             .permissions
             .iter()
-            .map(|permission| permission.words().to_owned())
+            .map(|permission| permission.name().to_owned())
             .collect(),
         installed: now,
     })

@@ -17,6 +17,7 @@ mod manage;
 mod network;
 mod node;
 mod opening;
+mod problems;
 mod random;
 mod service;
 mod settings;

@@ -8,7 +8,7 @@ use data_encoding::BASE64URL_NOPAD;
 use futures_util::stream::{self, StreamExt};
 use kith_api::{
     AppInfo, CreateSpace, DiscoveryStatus, Error, ErrorCode, Event, EventStream, Invite,
-    InviteLink, OpenedSpace, OpeningStage, PageLink, PageUrl, Place, Publish, Published,
+    InviteLink, OpenedSpace, OpeningStage, PageLink, PageUrl, Place, Problem, Publish, Published,
     RenameSpace, Result, SpaceInfo, Spaces, Status, Traffic,
 };
 use kith_app::{AppId, Destination, Invitation, Inviter, Link, SpaceSecret};
@@ -177,6 +177,7 @@ impl Inner {
         self.overlay.unwant_all(Reason::Space(space));
         self.spaces.remove(&space);
         self.store.leave_space(space).await?;
+        self.problems.lock().expect("no panic while held").forget(&space);
         self.changed();
         Ok(())
     }
@@ -241,9 +242,9 @@ impl Inner {
         let refused = snapshot.refused.iter().map(|(limit, count)| ((*limit).to_owned(), *count));
         let refused =
             refused.chain((dropped > 0).then(|| ("found_queue_full".to_owned(), dropped)));
-        let mut problems = self.problems.lock().expect("no panic while held").clone();
+        let mut problems = self.problems.lock().expect("no panic while held").told();
         let apps = self.app_infos_of(&snapshot).unwrap_or_else(|error| {
-            problems.push(error);
+            problems.push(Problem { id: 0, error, space: None });
             Vec::new()
         });
         Status {

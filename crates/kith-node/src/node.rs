@@ -18,6 +18,7 @@ use crate::discovery::{Discovery, Remembered};
 use crate::doorkeeper::Doorkeeper;
 use crate::network;
 use crate::opening::Openings;
+use crate::problems::Problems;
 use crate::settings::SettingsStore;
 use crate::spaces::Spaces;
 use crate::store::{Options, SpaceRecord, Store};
@@ -42,7 +43,7 @@ pub(crate) struct Inner {
     pub(crate) openings: Openings,
     pub(crate) discovery: Mutex<Discovery>,
     pub(crate) remembered: Remembered,
-    pub(crate) problems: Mutex<Vec<Error>>,
+    pub(crate) problems: Mutex<Problems>,
     pub(crate) started: Instant,
     /// Rises whenever something changed that a person may see.
     pub(crate) changes: watch::Sender<u64>,
@@ -141,15 +142,15 @@ impl Inner {
         self.stop.cancel();
     }
 
-    /// Puts a problem where the person sees it; one of a kind.
-    pub(crate) fn problem(&self, error: Error) {
-        let mut problems = self.problems.lock().expect("no panic while held");
-        if !problems.contains(&error) {
-            // A handful of kinds; the cap is for their texts.
-            problems.truncate(MAX_PROBLEMS - 1);
-            problems.push(error);
-        }
-        drop(problems);
+    /// Puts a problem where the person sees it, with the space that it is about.
+    pub(crate) fn problem(&self, space: SpaceId, error: Error) {
+        self.problems.lock().expect("no panic while held").add(error, Some(space));
+        self.changed();
+    }
+
+    /// The person has seen a problem, or has mended it.
+    pub(crate) fn dismiss_problem(&self, id: u64) {
+        self.problems.lock().expect("no panic while held").dismiss(id);
         self.changed();
     }
 
@@ -176,26 +177,28 @@ impl Inner {
             }
             SpaceEvent::Forked { space, author, .. } => {
                 tracing::warn!(%space, %author, "an author signed two histories");
-                self.problem(forked(self.spaces.name_of(&space, &author)));
+                self.problem(space, forked(self.spaces.name_of(&space, &author)));
             }
             SpaceEvent::OwnLogAhead { space, author, .. } => {
                 tracing::info!(%space, %author, "a peer has more of our log: next incarnation");
                 if let Err(error) = self.spaces.next_incarnation(&space, author).await {
-                    self.problem(error);
+                    self.problem(space, error);
                 }
             }
             SpaceEvent::QuotaReached { space, .. } => {
                 tracing::info!(%space, "a quota is reached");
                 self.problem(
+                    space,
                     Error::new(ErrorCode::TooLarge, "A space has more entries than its quota.")
                         .why("The rest is not taken.")
                         .todo("Leave the space if you don't know its people."),
                 );
             }
-            SpaceEvent::StoreFailed { error, .. } => {
+            SpaceEvent::StoreFailed { space, error, .. } => {
                 self.problem(
+                    space,
                     Error::new(ErrorCode::Storage, "Something that arrived could not be saved.")
-                        .why(error.to_string())
+                        .why(format!("The reason: {error}."))
                         .todo("It is tried again. Look whether the disk is full."),
                 );
             }
@@ -205,9 +208,6 @@ impl Inner {
         }
     }
 }
-
-/// Problems shown at once.
-const MAX_PROBLEMS: usize = 16;
 
 fn forked(name: Option<String>) -> Error {
     let who = name.unwrap_or_else(|| "Someone".into());

@@ -6,9 +6,9 @@ use kith_api::{
     Append, Appended, Apps, BlockPeer, BoxFuture, Caller, CreateSpace, Doorkeeper, Empty, Entries,
     Error, ErrorCode, EventStream, Events, ExportedKey, File, ImportKey, Invite, InviteLink,
     KeyInfo, KeyRef, Keys, Me, Members, OpenBegin, OpenBegun, OpenConfirm, OpenedSpace, OpeningRef,
-    Origin, PageLink, PageUrl, Peers, Place, Publish, Published, Read, RenameSpace, Result,
-    SendMessage, Sent, Service, SetName, Settings, SettingsChange, SpaceRef, Spaces, Status,
-    Subscription,
+    Origin, PageLink, PageUrl, Peers, Place, ProblemRef, Publish, Published, Read, RenameSpace,
+    Result, SendMessage, Sent, Service, SetName, Settings, SettingsChange, SpaceRef, Spaces,
+    Status, Subscription,
 };
 use kith_app::AppId;
 use kith_log::SpaceId;
@@ -57,6 +57,10 @@ impl Service for Node {
             Ok(Empty {})
         }
         page_url(node, _caller, page: PageUrl) -> PageLink { node.page_url(&page).await }
+        problems_dismiss(node, _caller, problem: ProblemRef) -> Empty {
+            node.dismiss_problem(problem.id);
+            Ok(Empty {})
+        }
         settings_get(node, _caller, _none: Empty) -> Settings { Ok(node.settings.get()) }
         settings_set(node, _caller, change: SettingsChange) -> Settings {
             let settings = node.settings.set(change).await?;
@@ -134,7 +138,9 @@ impl Events for Node {
 impl Doorkeeper for Node {
     fn origin(&self, label: &str) -> Option<Origin> {
         let (space, open) = self.inner.spaces.behind(label)?;
-        Some(Origin { app: open.app, space, ready: self.inner.apps.installed(&open.app) })
+        let granted = self.inner.apps.granted(&open.app);
+        let ready = granted.is_some();
+        Some(Origin { app: open.app, space, ready, granted: granted.unwrap_or_default() })
     }
 
     fn redeem(&self, token: &str, place: &Place) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use kith_api::{Empty, Status};
+use kith_api::{Empty, Problem, Status};
 
 use super::Context;
 use crate::failure::Result;
@@ -23,7 +23,7 @@ pub(super) async fn status(context: &Context) -> Result<()> {
 /// The status, as a person reads it: what needs them first.
 fn text(output: Output, status: &Status) -> String {
     let mut out = String::new();
-    for problem in &status.problems {
+    for Problem { error: problem, .. } in &status.problems {
         let _ = writeln!(out, "{} {problem}\n", output.tint(Tone::Bad, "Problem:"));
     }
     let people = match status.connected {

@@ -1,6 +1,6 @@
 //! `kith up`, and `kith` alone.
 
-use kith_api::{Caller, Empty, PageUrl, Service, Status};
+use kith_api::{Caller, Empty, PageUrl, Problem, Service, Status};
 use tokio::io::AsyncReadExt;
 
 use super::{Context, no_flags, page};
@@ -61,7 +61,7 @@ async fn announce(context: &Context, config: &Config, service: &dyn Service) -> 
     if status.offline {
         output.line("  Offline    it keeps to this machine and its LAN");
     }
-    for problem in &status.problems {
+    for Problem { error: problem, .. } in &status.problems {
         output.line(format_args!("  {:<10} {problem}", output.tint(Tone::Bad, "Problem")));
     }
     output.next(context.suggest("invite Chat"), "a link for a friend. Ctrl-C stops kith.");

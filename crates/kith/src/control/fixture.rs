@@ -52,6 +52,7 @@ answers! {
     spaces_create(CreateSpace) -> OpenedSpace = nothing("app");
     spaces_invite(Invite) -> InviteLink = nothing("space");
     spaces_leave(SpaceRef) -> Empty = nothing("space");
+    problems_dismiss(ProblemRef) -> Empty = nothing("problem");
     spaces_rename(RenameSpace) -> Empty = nothing("space");
     peers_list(Empty) -> Peers = reply(peers());
     peers_block(BlockPeer) -> Empty = nothing("peer");
@@ -125,11 +126,13 @@ pub(crate) fn status() -> Status {
             app("Book club", 12, 2_400_000, false, Traffic::default()),
         ],
         refused: BTreeMap::from([("frames per peer".to_owned(), 7)]),
-        problems: vec![
-            Error::new(ErrorCode::DiskFull, "Nothing new is kept.")
+        problems: vec![Problem {
+            id: 1,
+            error: Error::new(ErrorCode::DiskFull, "Nothing new is kept.")
                 .why("The disk is full.")
                 .todo("Make room."),
-        ],
+            space: None,
+        }],
     }
 }
 
