@@ -1,6 +1,6 @@
 // What kith does, and what it costs: traffic by app over time, who is being tried, and what was refused.
 import { html } from './html.js';
-import { SAMPLES } from './node.js';
+import { SPAN } from './node.js';
 import { AppIcon, useNode, useTitle, Wait } from './parts.js';
 import { Attempts } from './spaces.js';
 import { count, number, size, speed, wayName, who } from './words.js';
@@ -8,10 +8,13 @@ import { count, number, size, speed, wayName, who } from './words.js';
 /** @import * as api from '../sdk/kith-api.d.ts' */
 /** @import { Sample } from './node.js' */
 
-/** Seconds over which a speed is averaged. */
-const OVER = 3;
-/** Samples in one bar of a chart. */
-const BAR = 5;
+/** The time over which a speed is averaged, in ms. */
+const OVER = 3_000;
+/** The time of one bar of a chart, in ms. */
+const BAR = 5_000;
+const BARS = SPAN / BAR;
+/** A chart is at least so high, in bytes per second: a trickle looks like one. */
+const LEAST_TOP = 1_000;
 /** Rows of apps: the busiest. */
 const APPS = 50;
 /** Spaces of which the tries are shown. */
@@ -22,13 +25,14 @@ export function Activity() {
   useTitle('Activity');
   if (!status) return html`<h1>Activity</h1><${Wait}>Asking kith what it does…</${Wait}>`;
   const apps = [...status.apps].sort((a, b) => all(b.traffic) - all(a.traffic)).slice(0, APPS);
+  const top = highest(samples);
   const trying = (spaces ?? []).filter((space) => space.trying.length > 0);
   const nameOf = (/** @type {string} */ peer) => who(peers?.find((one) => one.id === peer)?.name ?? '', peer);
   const refused = Object.entries(status.refused);
   return html`<h1>Activity</h1>
     <section class="card"><h2>Traffic</h2>
-      <${Traffic} samples=${samples} total=${status.traffic} />
-      <ul class="apps">${apps.map((app) => html`<${AppTraffic} key=${app.app} app=${app} samples=${samples} />`)}</ul>
+      <${Traffic} samples=${samples} top=${top} total=${status.traffic} />
+      <ul class="apps">${apps.map((app) => html`<${AppTraffic} key=${app.app} app=${app} samples=${samples} top=${top} />`)}</ul>
       ${status.apps.length > APPS && html`<p class="hint">The ${APPS} busiest of ${count(status.apps.length, 'app', 'apps')}.</p>`}
     </section>
     <section class="card"><h2>Being tried now</h2>
@@ -49,19 +53,27 @@ export function Activity() {
 /** @param {api.Traffic} traffic */
 const all = ({ sent, received }) => sent + received;
 
-/** @param {Sample[]} samples @param {(sample: Sample) => number} of */
-const rate = (samples, of) => samples.slice(-OVER).reduce((sum, sample) => sum + of(sample), 0) / OVER;
+/** Bytes of a sample. @typedef {(sample: Sample) => number} Of */
 
-/** @param {'sent' | 'received'} way */
-const every = (way) => (/** @type {Sample} */ sample) => [...sample.values()].reduce((sum, one) => sum + one[way], 0);
+/** Bytes per second, over the last moments. @param {Sample[]} samples @param {Of} of */
+function rate(samples, of) {
+  const recent = samples.filter(({ at }) => Date.now() - at < OVER);
+  const time = recent.reduce((sum, { over }) => sum + over, 0);
+  return time === 0 ? 0 : (recent.reduce((sum, sample) => sum + of(sample), 0) * 1_000) / time;
+}
 
-/** Sums of `BAR` samples each, the newest last, from the first one that there can be. @param {Sample[]} samples @param {(sample: Sample) => number} of */
+/** @param {'sent' | 'received'} way @returns {Of} */
+const every = (way) => ({ apps }) => [...apps.values()].reduce((sum, one) => sum + one[way], 0);
+
+/** Bytes per second in each of the last stretches of time, the present one last. @param {Sample[]} samples @param {Of} of */
 function bars(samples, of) {
-  const sums = Array.from({ length: SAMPLES / BAR }, () => 0);
-  samples.forEach((sample, at) => {
-    const bar = Math.floor((SAMPLES - samples.length + at) / BAR);
-    sums[bar] = (sums[bar] ?? 0) + of(sample) / BAR;
-  });
+  const sums = Array.from({ length: BARS }, () => 0);
+  // Stretches begin where the clock says, so that what is drawn moves on and does not change.
+  const first = Math.floor(Date.now() / BAR) - BARS + 1;
+  for (const sample of samples) {
+    const bar = Math.floor(sample.at / BAR) - first;
+    if (bar >= 0 && bar < BARS) sums[bar] = (sums[bar] ?? 0) + (of(sample) * 1_000) / BAR;
+  }
   return sums;
 }
 
@@ -72,33 +84,35 @@ const Chart = ({ up, down, height, top }) => {
     const tall = (value / top) * (half - 1);
     return tall < 0.3 ? '' : `M${at + 0.1} ${half}v${-sign * tall}h.8v${sign * tall}z`;
   }).join('');
-  return html`<svg class="chart" viewBox=${`0 0 ${SAMPLES / BAR} ${height}`} preserveAspectRatio="none" aria-hidden="true">
-    <path class="down" d=${shape(down, 1)} /><path class="up" d=${shape(up, -1)} /><path class="axis" d=${`M0 ${half}h${SAMPLES / BAR}`} /></svg>`;
+  return html`<svg class="chart" viewBox=${`0 0 ${BARS} ${height}`} preserveAspectRatio="none" aria-hidden="true">
+    <path class="down" d=${shape(down, 1)} /><path class="up" d=${shape(up, -1)} /><path class="axis" d=${`M0 ${half}h${BARS}`} /></svg>`;
 };
 
-/** @param {{ samples: Sample[], total: api.Traffic }} props */
-function Traffic({ samples, total }) {
+/** The top of every chart: one scale, so that apps can be compared. @param {Sample[]} samples */
+const highest = (samples) => Math.max(LEAST_TOP, ...bars(samples, every('received')), ...bars(samples, every('sent')));
+
+/** @param {{ samples: Sample[], top: number, total: api.Traffic }} props */
+function Traffic({ samples, top, total }) {
   const down = bars(samples, every('received'));
   const up = bars(samples, every('sent'));
   const most = Math.max(...down, ...up);
-  const top = Math.max(1_000, most);
   return html`<div class="traffic">
     <dl class="facts">
       <div class="down"><dt>Receiving</dt><dd>${speed(rate(samples, every('received')))}</dd><dd class="sub">${size(total.received)} since the start</dd></div>
       <div class="up"><dt>Sending</dt><dd>${speed(rate(samples, every('sent')))}</dd><dd class="sub">${size(total.sent)} since the start</dd></div>
     </dl>
     <figure><${Chart} up=${up} down=${down} height=${96} top=${top} />
-      <figcaption><span>5 minutes ago</span><span>${most > 0 ? `Highest: ${speed(most)}` : ''}</span><span>now</span></figcaption></figure>
+      <figcaption><span>5 minutes ago</span><span>${most > 0 ? `Highest: ${speed(most)}` : 'Nothing flowed'}</span><span>now</span></figcaption></figure>
   </div>`;
 }
 
-/** @param {{ app: api.AppInfo, samples: Sample[] }} props */
-function AppTraffic({ app, samples }) {
-  const of = (/** @type {'sent' | 'received'} */ way) => (/** @type {Sample} */ sample) => sample.get(app.app)?.[way] ?? 0;
+/** @param {{ app: api.AppInfo, samples: Sample[], top: number }} props */
+function AppTraffic({ app, samples, top }) {
+  const of = (/** @type {'sent' | 'received'} */ way) => (/** @type {Sample} */ { apps }) => apps.get(app.app)?.[way] ?? 0;
   const down = bars(samples, of('received'));
   const up = bars(samples, of('sent'));
   return html`<li><${AppIcon} app=${app} />
     <div class="grow"><strong dir="auto">${app.name}</strong><span class="sub">${size(app.traffic.received)} received, ${size(app.traffic.sent)} sent, ${size(app.disk)} on disk</span></div>
-    <${Chart} up=${up} down=${down} height=${32} top=${Math.max(1_000, ...down, ...up)} />
+    <${Chart} up=${up} down=${down} height=${32} top=${top} />
     <span class="rate">${speed(rate(samples, (sample) => of('sent')(sample) + of('received')(sample)))}</span></li>`;
 }

@@ -3,7 +3,7 @@ import { html, useRef, useState } from './html.js';
 import { fault, goTo, node, openSpace } from './node.js';
 import { begin } from './opening.js';
 import { Act, AppIcon, Dialog, Face, Fault, Icon, useNode, useTitle, Wait } from './parts.js';
-import { Invite, Leave, Rename } from './spaces.js';
+import { Invite, Leave } from './spaces.js';
 import { ago, count, these } from './words.js';
 
 /** @import * as api from '../sdk/kith-api.d.ts' */
@@ -19,13 +19,28 @@ export function Home() {
   return html`
     <h1 class="sr">Home</h1>
     ${problems.length > 0 && html`<section aria-label="What needs you" class="stack">
-      ${problems.map((problem) => html`<${Fault} key=${problem.what} kind="warn" error=${problem} />`)}
+      ${problems.map((problem) => html`<${Problem} key=${problem.id} problem=${problem} space=${spaces.find(({ space }) => space === problem.space)} />`)}
     </section>`}
     <${OpenLink} />
     <section aria-label="Your apps" class="stack">
       ${status.apps.map((app) => html`<${App} key=${app.app} app=${app} spaces=${spaces.filter((space) => space.app === app.app)} />`)}
     </section>
     ${spaces.length === 0 && html`<p class="after">A space is a place for a few people: a room, a board, a game. Make one and invite someone, or paste a link that you were given.</p>`}`;
+}
+
+/** What needs the person, with a button that does what it says is to be done. @param {{ problem: api.Problem, space: api.SpaceInfo | undefined }} props */
+function Problem({ problem, space }) {
+  const [leaving, setLeaving] = useState(false);
+  const dismiss = async () => {
+    await node.connection.call('problems.dismiss', { id: problem.id });
+  };
+  return html`<${Fault} kind="warn" error=${problem}>
+    ${space && problem.code === 'too_large' && html`<button type="button" onClick=${() => setLeaving(true)}>Leave ${space.name}</button>`}
+    ${space && problem.code === 'bad_signature' && html`<${Act} act=${() => openSpace(space.space)}>Open ${space.name}</${Act}>`}
+    ${space && html`<a class="button" href=${`#/space/${space.space}`}>Look at ${space.name}</a>`}
+    ${problem.id > 0 && html`<${Act} act=${dismiss}>Dismiss</${Act}>`}
+    ${leaving && space && html`<${Leave} space=${space} close=${() => setLeaving(false)} />`}
+  </${Fault}>`;
 }
 
 function OpenLink() {
@@ -85,9 +100,8 @@ function presence({ members, trying, public: open }) {
 
 /** @param {{ space: api.SpaceInfo }} props */
 function SpaceRow({ space }) {
-  const [doing, setDoing] = useState('');
+  const [inviting, setInviting] = useState(false);
   const others = space.members.filter(({ me, online }) => !me && online).slice(0, 4);
-  const close = () => setDoing('');
   return html`<li class="space">
     <a class="grow" href=${`#/space/${space.space}`}>
       <strong dir="auto">${space.name}</strong>
@@ -97,11 +111,9 @@ function SpaceRow({ space }) {
         <span>${presence(space)}${space.newest !== null && ` · changed ${ago(space.newest, Date.now())}`}</span>
       </span>
     </a>
-    <button type="button" class="plain square" aria-label=${`Invite to ${space.name}`} title="Invite" onClick=${() => setDoing('invite')}><${Icon} name="user-plus" /></button>
+    <button type="button" class="plain square" aria-label=${`Invite to ${space.name}`} title="Invite" onClick=${() => setInviting(true)}><${Icon} name="user-plus" /></button>
     <${Act} act=${() => openSpace(space.space)} label=${`Open ${space.name}`}>Open<${Icon} name="arrow-up-right" /></${Act}>
-    ${doing === 'invite' && html`<${Invite} space=${space} close=${close} />`}
-    ${doing === 'rename' && html`<${Rename} space=${space} close=${close} />`}
-    ${doing === 'leave' && html`<${Leave} space=${space} close=${close} />`}
+    ${inviting && html`<${Invite} space=${space} close=${() => setInviting(false)} />`}
   </li>`;
 }
 

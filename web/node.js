@@ -7,10 +7,12 @@ import { Connection, KithError } from '/.kith/kith.js';
 const ASK_EVERY = 1_000;
 /** An answer may take this share of the time at most: ten thousand people are asked for less often. */
 const ASK_SHARE = 1 / 30;
+/** But so often at least, in ms, however long an answer took: one slow answer must not leave old news. */
+const ASK_AT_LEAST = 5_000;
 /** How often the traffic is looked at, in ms. */
 const SAMPLE_EVERY = 1_000;
-/** Samples of traffic that are kept: five minutes. */
-export const SAMPLES = 300;
+/** How long what flowed is kept, in ms: five minutes. */
+export const SPAN = 300_000;
 /** How long other tabs are waited for when this one has no way in, in ms. */
 const ASK_TABS = 400;
 
@@ -81,7 +83,11 @@ async function greet(call) {
   throw new KithError({ code: 'refused', what: 'This tab has no way into kith.', why: 'A way in works once, and for the browser that kith opened.', todo: 'Run kith again.' });
 }
 
-/** One second of traffic, by app. @typedef {Map<string, api.Traffic>} Sample */
+/**
+ * What flowed by app in the `over` ms before the moment `at`, in ms since 1970. About a second; while the page
+ * is hidden there are none.
+ * @typedef {{ at: number, over: number, apps: Map<string, api.Traffic> }} Sample
+ */
 
 /** What the node last said. Dispatches `change`. */
 class Node extends EventTarget {
@@ -96,7 +102,8 @@ class Node extends EventTarget {
   /** What is shown: how many views want it. @type {Record<'spaces' | 'peers' | 'settings', number>} */
   #wanted = { spaces: 0, peers: 0, settings: 0 };
   /** @type {AbortController | undefined} */ #following;
-  /** @type {Map<string, api.Traffic> | undefined} */ #last;
+  /** @type {{ at: number, apps: Map<string, api.Traffic> } | undefined} */ #last;
+  /** @type {ReturnType<typeof setInterval> | undefined} */ #ticking;
   #lastAsked = 0;
   #took = 0;
   #asking = false;
@@ -109,35 +116,41 @@ class Node extends EventTarget {
       this.changed();
     });
     document.addEventListener('visibilitychange', () => (document.hidden ? this.#rest() : this.start()));
-    setInterval(() => this.#sample(), SAMPLE_EVERY);
   }
 
   /** Follows the node, until the page is hidden. */
   start() {
     if (this.#following || document.hidden) return;
-    const { signal } = this.#following = new AbortController();
-    void this.#follow(signal);
+    const following = this.#following = new AbortController();
+    this.#ticking ??= setInterval(() => this.#sample(), SAMPLE_EVERY);
+    void this.#follow(following);
   }
 
   #rest() {
+    clearInterval(this.#ticking);
+    clearTimeout(this.#later);
+    this.#ticking = this.#later = undefined;
     this.#following?.abort();
     this.#following = undefined;
     this.#last = undefined;
   }
 
-  /** @param {AbortSignal} signal */
-  async #follow(signal) {
+  /** @param {AbortController} following */
+  async #follow(following) {
     try {
-      for await (const event of this.connection.subscribe(() => ({ to: 'status' }), { signal })) {
+      let first = true;
+      for await (const event of this.connection.subscribe(() => ({ to: 'status' }), { signal: following.signal })) {
         if (event.type !== 'status') continue;
         this.status = event;
-        this.#last ??= this.#totals();
+        this.#last ??= { at: Date.now(), apps: this.#totals() };
         this.changed();
-        void this.refresh(false);
+        // What is shown may be from before the page was hidden.
+        void this.refresh(first);
+        first = false;
       }
     } catch (error) {
       this.#fail(error);
-      this.#following = undefined;
+      if (this.#following === following) this.#rest();
     }
   }
 
@@ -150,10 +163,11 @@ class Node extends EventTarget {
 
   /** Asks again for what is shown: at once after a change of one's own, else now and then. */
   async refresh(atOnce = true) {
-    const early = atOnce ? 0 : this.#lastAsked + Math.max(ASK_EVERY, this.#took / ASK_SHARE) - Date.now();
+    const pause = Math.min(Math.max(ASK_EVERY, this.#took / ASK_SHARE), ASK_AT_LEAST);
+    const early = atOnce ? 0 : this.#lastAsked + this.#took + pause - Date.now();
     if (this.#asking || early > 0) {
       // What changed meanwhile may be the last change for long.
-      this.#later ??= setTimeout(() => { this.#later = undefined; if (this.#following) void this.refresh(false); }, Math.max(early, ASK_EVERY));
+      if (this.#following) this.#later ??= setTimeout(() => { this.#later = undefined; void this.refresh(false); }, Math.max(early, ASK_EVERY));
       return;
     }
     this.#asking = true;
@@ -187,16 +201,16 @@ class Node extends EventTarget {
   }
 
   #sample() {
-    if (document.hidden || !this.#last || this.connection.state !== 'open') return;
-    const totals = this.#totals();
-    /** @type {Sample} */ const sample = new Map();
+    if (!this.#last || this.connection.state !== 'open') return;
+    const [at, totals, last] = [Date.now(), this.#totals(), this.#last];
+    /** @type {Sample['apps']} */ const apps = new Map();
     for (const [app, { sent, received }] of totals) {
-      const before = this.#last.get(app) ?? { sent: 0, received: 0 };
+      const before = last.apps.get(app) ?? { sent: 0, received: 0 };
       // A node that started anew counts from nothing.
-      sample.set(app, { sent: Math.max(0, sent - before.sent), received: Math.max(0, received - before.received) });
+      apps.set(app, { sent: Math.max(0, sent - before.sent), received: Math.max(0, received - before.received) });
     }
-    this.#last = totals;
-    this.samples = [...this.samples.slice(1 - SAMPLES), sample];
+    this.#last = { at, apps: totals };
+    this.samples = [...this.samples.filter((sample) => at - sample.at < SPAN), { at, over: Math.max(1, at - last.at), apps }];
     this.changed();
     void this.refresh(false);
   }

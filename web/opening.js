@@ -127,7 +127,7 @@ function Asking({ id, app, invited }) {
       <li><${Icon} name="pencil" /><span>What you write is signed: others can prove that you wrote it, and what they have can’t be taken back.</span></li>
       ${app.permissions.length === 0
         ? html`<li><${Icon} name="shield-check" /><span>It asks for nothing: it sees only this space, and reaches no website.</span></li>`
-        : app.permissions.map((words) => html`<li key=${words}><${Icon} name="info" /><span dir="auto">${words}</span></li>`)}
+        : app.permissions.map((words) => html`<li key=${words}><${Icon} name="info" /><span>It wants to ${words}. Your browser asks you again when it does.</span></li>`)}
       ${!sealed() && html`<li class="warn"><${Icon} name="triangle-alert" /><span>This browser can’t keep an app from sending what it sees to a website. Chromium ${SEALED_SINCE} and later can.</span></li>`}
     </ul>
     <h2>Who made it</h2>

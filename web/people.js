@@ -18,6 +18,9 @@ const PATHS = {
   relay: { name: 'Relayed', icon: 'radio-tower', what: 'Through a relay, which carries it but can’t read it' },
 };
 
+/** @type {string[]} */
+const WAYS = Object.keys(PATHS);
+
 export function People() {
   const { peers, status } = useNode('peers', 'spaces');
   const [text, setText] = useState('');
@@ -45,9 +48,35 @@ function Summary({ peers }) {
   const parts = Object.entries(PATHS).map(([path, { name, icon }]) => ({ name, icon, path, of: peers.filter((peer) => peer.path === path).length }));
   const connected = parts.reduce((sum, { of }) => sum + of, 0);
   return html`<section class="card" aria-label="Connections">
+    <${Chart} peers=${peers} />
     <div class="bar" aria-hidden="true">${parts.filter(({ of }) => of > 0).map(({ path, of }) => html`<span key=${path} class=${path} style=${{ flexGrow: of }}></span>`)}</div>
     <dl class="facts">${parts.map(({ name, icon, path, of }) => html`<div key=${path} class=${path}><dt><${Icon} name=${icon} />${name}</dt><dd>${number(of)}</dd></div>`)}
       <div><dt>Not connected</dt><dd>${number(peers.length - connected)}</dd></div></dl></section>`;
+}
+
+/** People who have a place on the map. The list has all of them. */
+const MAPPED = 12;
+
+/**
+ * Oneself in the middle, the others around, each with a line that looks as the connection goes. Whoever reads
+ * rather than looks has the list, which says the same.
+ * @param {{ peers: api.PeerInfo[] }} props
+ */
+function Chart({ peers }) {
+  const order = (/** @type {api.PeerInfo} */ { path }) => (path ? WAYS.indexOf(path) : WAYS.length);
+  const shown = peers.filter(({ state }) => state !== 'blocked').sort((a, b) => order(a) - order(b)).slice(0, MAPPED);
+  const places = shown.map((peer, at) => {
+    // From the left, clockwise: one stands beside oneself, two on either side.
+    const angle = Math.PI + (2 * Math.PI * at) / shown.length;
+    return { peer, x: 50 + 39 * Math.cos(angle), y: 50 + 36 * Math.sin(angle) };
+  });
+  return html`<div class="map" aria-hidden="true">
+    <svg viewBox="0 0 100 100" preserveAspectRatio="none">${places.map(({ peer, x, y }) => html`<line key=${peer.id} class=${peer.path ?? 'none'} x1="50" y1="50" x2=${x} y2=${y} />`)}</svg>
+    <span class="spot me"><span class="face">You</span></span>
+    ${places.map(({ peer, x, y }) => html`<span key=${peer.id} class="spot" style=${{ left: `${x}%`, top: `${y}%` }} title=${`${who(peer.name, peer.id)}: ${stateOf(peer)}`}>
+      <${Face} name=${peer.name || peer.id} /><span class="cut" dir="auto">${who(peer.name, peer.id)}</span></span>`)}
+    ${peers.length > shown.length && html`<span class="more">${number(shown.length)} of ${number(peers.length)} people</span>`}
+  </div>`;
 }
 
 /** How it stands with someone, in words. @param {api.PeerInfo} peer */

@@ -2,14 +2,14 @@
 import { html, useEffect, useState } from './html.js';
 import { fault, node, openSpace } from './node.js';
 import { Act, Copy, Dialog, Face, Fault, Field, Icon, useNode, useTitle, Wait } from './parts.js';
-import { ago, count, momentOf, number, size, wayName, who } from './words.js';
+import { ago, count, fingerprint, momentOf, number, size, these, wayName, who } from './words.js';
 
 /** @import * as api from '../sdk/kith-api.d.ts' */
 /** @typedef {{ space: api.SpaceInfo, close: () => void }} Doing */
 
 /** @param {{ id: string }} props */
 export function Space({ id }) {
-  const { spaces, peers } = useNode('spaces', 'peers');
+  const { spaces, peers, status } = useNode('spaces', 'peers');
   const [doing, setDoing] = useState('');
   const space = spaces?.find((one) => one.space === id);
   useTitle(space?.name ?? '');
@@ -18,6 +18,7 @@ export function Space({ id }) {
     return html`<section class="blank"><h1>This space is not here</h1><p>It was left, or the address is from another kith.</p><a class="button main" href="#/">To your apps</a></section>`;
   }
   const close = () => setDoing('');
+  const app = status?.apps.find((one) => one.app === space.app);
   const nameOf = (/** @type {string} */ peer) => who(peers?.find((one) => one.id === peer)?.name ?? '', peer);
   return html`
     <p class="crumb"><a href="#/">Home</a></p>
@@ -34,6 +35,7 @@ export function Space({ id }) {
       </li>`)}</ul>
     </section>
     ${space.trying.length > 0 && html`<section class="card"><h2>Being tried now</h2><${Attempts} tried=${space.trying} nameOf=${nameOf} /></section>`}
+    ${app && html`<${TheApp} app=${app} />`}
     <section class="card"><h2>Kept here</h2>
       <dl class="facts"><div><dt>Entries</dt><dd>${number(space.entries)}</dd></div><div><dt>On disk</dt><dd>${size(space.bytes)}</dd></div>
         <div><dt>Joined</dt><dd>${momentOf(space.joined)}</dd></div><div><dt>Newest</dt><dd>${space.newest === null ? 'Nothing yet' : ago(space.newest, Date.now())}</dd></div></dl>
@@ -44,6 +46,13 @@ export function Space({ id }) {
     ${doing === 'rename' && html`<${Rename} space=${space} close=${close} />`}
     ${doing === 'leave' && html`<${Leave} space=${space} close=${close} />`}`;
 }
+
+/** What runs in the space, and what it may do. @param {{ app: api.AppInfo }} props */
+const TheApp = ({ app }) => html`<section class="card"><h2>The app</h2>
+  <dl class="facts"><div><dt>Name</dt><dd dir="auto">${app.name}</dd></div><div><dt>Version</dt><dd>${number(app.version)}</dd></div>
+    <div><dt>Signed by</dt><dd>${app.bundled ? 'Came with kith' : app.ours ? 'You' : html`<code>${fingerprint(app.app)}</code>`}</dd></div>
+    <div><dt>May</dt><dd>${app.permissions.length === 0 ? 'See this space, nothing else' : these(['see this space', ...app.permissions])}</dd></div></dl>
+</section>`;
 
 /** Who is tried, and how that stands. @param {{ tried: api.Attempt[], nameOf: (peer: string) => string }} props */
 export const Attempts = ({ tried, nameOf }) => html`<ul class="attempts">

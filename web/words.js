@@ -79,8 +79,8 @@ export const count = (count, one, many) => `${number(count)} ${count === 1 ? one
 /** A key, short enough to compare by eye: its first 16 characters in groups. @param {string} key */
 export const fingerprint = (key) => key.slice(0, 16).replace(/(.{4})(?=.)/g, '$1 ');
 
-/** Who it is: the name, or the beginning of the id. @param {string} name @param {string} id */
-export const who = (name, id) => name || `Peer ${id.slice(0, 8)}`;
+/** Who it is: the name, or else the beginning of the id. @param {string} name @param {string} id */
+export const who = (name, id) => name || `Someone (${id.slice(0, 8)})`;
 
 /** Ways by which peers are found, in words. @type {Record<string, { name: string, by: string }>} */
 const WAYS = {

@@ -43,9 +43,34 @@ test('what needs the person comes first', async () => {
   const page = await browser.open(fixture, '', IN);
   const problems = page.getByRole('region', { name: 'What needs you' });
   await problems.getByText('The disk is full: nothing new can be saved.').waitFor();
+  await problems.getByRole('button', { name: 'Dismiss' }).first().click();
+  await problems.getByText('The disk is full').waitFor({ state: 'detached' });
+  // Each has a button that does what it says is to be done.
+  await button(page, 'Leave Book club').click();
+  await page.getByRole('dialog', { name: 'Leave Book club?' }).getByRole('button', { name: 'Stay' }).click();
+  const [asked] = await Promise.all([page.context().waitForEvent('page'), problems.getByRole('button', { name: 'Open Island weekend' }).click()]);
+  await asked.close();
+  await problems.getByRole('link', { name: 'Look at Island weekend' }).click();
+  await page.getByRole('heading', { name: 'Island weekend', exact: true }).waitFor();
+  await page.goBack();
   fixture.dashboard.problems = [];
   fixture.dashboard.tell();
   await problems.waitFor({ state: 'detached' });
+});
+
+test('one slow answer does not leave old news for long', async () => {
+  const fixture = await browser.fixture('few');
+  const call = fixture.dashboard.call.bind(fixture.dashboard);
+  let slow = true;
+  fixture.dashboard.call = (method, params) => {
+    if (!slow || method !== 'spaces.list') return call(method, params);
+    slow = false;
+    return new Promise((done) => { setTimeout(() => done(call(method, params)), 1_500); });
+  };
+  const page = await browser.open(fixture, '', IN);
+  await page.getByText('Island weekend').waitFor();
+  fixture.dashboard.spaces[0].name = 'Renamed meanwhile';
+  await page.getByText('Renamed meanwhile').waitFor({ timeout: 15_000 });
 });
 
 test('a space is made, invited to, renamed, opened and left', async () => {
@@ -105,7 +130,7 @@ test('a link is opened: looked for, fetched, asked about, then open', async () =
   fixture.dashboard.stage(opening, { stage: 'asking', app: chess, invited: false });
   await page.getByRole('heading', { name: 'Open Slow Chess?' }).waitFor();
   await page.getByText(chess.app.slice(0, 4)).first().waitFor();
-  await page.getByText('Use the camera to scan a board').waitFor();
+  await page.getByText('It wants to use the camera.').waitFor();
   await page.getByText('Anyone can join it, and watch who is there').waitFor();
   await page.getByRole('radio', { name: /public space/ }).check();
   /** @type {any} */ let chosen;
