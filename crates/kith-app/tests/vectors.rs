@@ -5,7 +5,8 @@ use std::path::Path;
 
 use data_encoding::HEXLOWER;
 use kith_app::{
-    AppId, AppSecret, Destination, Link, Manifest, SignedVersion, SpaceKeys, SpaceSecret, pack,
+    AppId, AppSecret, Destination, Link, Manifest, SignedVersion, SpaceKeys, SpaceSecret,
+    check_path, pack,
 };
 use serde_json::{Value, json};
 
@@ -87,6 +88,10 @@ fn links() {
         });
         assert_eq!(json!(inviter), case["inviter"]);
     }
+    for case in cases(&vectors, "spellings") {
+        let link: Link = text(case, "link").parse().expect("a valid link");
+        assert_eq!(link.to_string(), text(case, "canonical"), "{case}");
+    }
     for case in cases(&vectors, "invalid") {
         let error = text(case, "link").parse::<Link>().expect_err("an invalid link");
         assert_eq!(name(error), text(case, "error"), "{case}");
@@ -105,7 +110,8 @@ fn signed_versions() {
         assert_eq!(signed.to_bytes().as_slice(), bytes(case, "signed"));
         assert_eq!(SignedVersion::from_bytes(&bytes(case, "signed")), Ok(signed));
     }
-    for case in cases(&vectors, "refused_versions") {
+    let small_order = cases(&vectors, "versions_of_small_order");
+    for case in cases(&vectors, "refused_versions").iter().chain(small_order) {
         let error = SignedVersion::from_bytes(&bytes(case, "bytes")).expect_err("is refused");
         assert_eq!(name(error), text(case, "error"), "{case}");
     }
@@ -117,8 +123,21 @@ fn packed_bundles() {
         let files =
             cases(case, "files").iter().map(|file| (text(file, "path"), text(file, "text")));
         let packed = pack(files).expect("a good bundle");
+        assert_eq!(HEXLOWER.encode(&packed), text(case, "archive"));
         assert_eq!(json!(packed.len()), case["size"]);
         assert_eq!(blake3::hash(&packed).to_hex().as_str(), text(case, "blake3"));
+    }
+}
+
+#[test]
+fn names() {
+    let vectors = vectors("bundle.json");
+    let names = |list| cases(&vectors, list).iter().map(|name| name.as_str().expect("a string"));
+    for name in names("names") {
+        assert_eq!(check_path(name), Ok(()), "{name:?}");
+    }
+    for name in names("refused_names") {
+        assert!(check_path(name).is_err(), "{name:?}");
     }
 }
 

@@ -107,7 +107,8 @@ fn bodies() -> Value {
         let body = Body::new(kind, payload);
         let sent = if epoch == 0 { body.to_plain() } else { body.seal(&READ_KEY, NONCE, &place) };
         json!({
-            "epoch": epoch, "kind": kind as u8, "payload": hex(payload), "nonce": hex(NONCE),
+            "epoch": epoch, "kind": kind as u8, "payload": hex(payload),
+            "nonce": (epoch > 0).then(|| hex(NONCE)),
             "sent": hex(sent.expect("a small body")),
         })
     };
@@ -213,7 +214,7 @@ fn runs() -> Value {
             })
         });
         json!({
-            "name": name, "start": run.start, "entries": entries.collect::<Vec<_>>(),
+            "why": name, "start": run.start, "entries": entries.collect::<Vec<_>>(),
             "base": run.base.as_ref().map(|base| json!({
                 "head": hex(base.head.encode()), "opening": hex(&base.opening),
             })),
@@ -335,25 +336,80 @@ fn messages() -> Vec<(&'static str, Message)> {
     ]
 }
 
-#[test]
-fn sync_vectors() {
-    let cases = messages()
-        .into_iter()
-        .map(|(name, message)| json!({ "name": name, "message": hex(message.encode()) }));
-    let refused = [
+/// What a message says, by the names of `sync.md`.
+fn fields(message: &Message) -> Value {
+    let heads = |heads: &[Checkpoint]| {
+        let head = |head: &Checkpoint| {
+            json!({
+                "author": head.author.to_string(), "size": head.size,
+                "root": hex(head.root), "signature": hex(head.signature),
+            })
+        };
+        heads.iter().map(head).collect::<Vec<_>>()
+    };
+    match message {
+        Message::Heads { part, heads: list } => {
+            json!({ "kind": 0, "part": *part as u8, "heads": heads(list) })
+        }
+        Message::Want { author, at: At::From { index, have }, runs } => {
+            let have =
+                have.map_or_else(String::new, |(root, signature)| hex(root) + &hex(signature));
+            json!({
+                "kind": 1, "author": author.to_string(), "at": 0, "index": index, "have": have,
+                "runs": runs,
+            })
+        }
+        Message::Want { author, at: At::Newest, runs } => {
+            json!({ "kind": 1, "author": author.to_string(), "at": 1, "runs": runs })
+        }
+        Message::Want { author, at: At::Before { index }, runs } => {
+            json!({ "kind": 1, "author": author.to_string(), "at": 2, "index": index, "runs": runs })
+        }
+        Message::More { author, runs } => {
+            json!({ "kind": 2, "author": author.to_string(), "runs": runs })
+        }
+        Message::Run(run) => json!({ "kind": 3, "run": hex(run.encode()) }),
+        Message::Nothing { author } => json!({ "kind": 4, "author": author.to_string() }),
+        Message::Compare { digest } => json!({ "kind": 5, "digest": hex(digest) }),
+        Message::Last(run) => json!({ "kind": 6, "run": hex(run.encode()) }),
+    }
+}
+
+/// Bytes that are no message, each for one reason.
+fn refused_messages() -> Vec<(&'static str, Vec<u8>)> {
+    let head = |size: u8| [vec![7; 32], vec![0; 7], vec![size], vec![7; 96]].concat();
+    let of_author = |kind: u8, rest: &[u8]| [&[kind], [7; 32].as_slice(), rest].concat();
+    vec![
         ("no kind", vec![]),
         ("an unknown kind", vec![7]),
-        ("a head of size 0", [vec![0, 0, 1], vec![7; 32], vec![0; 8], vec![7; 96]].concat()),
-        ("a want of no runs", [vec![1], vec![7; 32], vec![1, 0]].concat()),
-        ("an index not in shortest form", [vec![1], vec![7; 32], vec![2, 0x80, 0, 1]].concat()),
-        ("a flag of 2", [vec![1], vec![7; 32], vec![0, 5, 2, 1]].concat()),
-        ("trailing bytes", [vec![4], vec![7; 33]].concat()),
+        ("an unknown part", vec![0, 3, 0]),
+        ("a head of size 0", [vec![0, 0, 1], head(0)].concat()),
+        ("a head too few", [vec![0, 0, 2], head(1)].concat()),
+        ("a number of heads not in shortest form", vec![0, 0, 0x80, 0]),
+        ("a want of an unknown place", of_author(1, &[3, 1])),
+        ("a want of no runs", of_author(1, &[1, 0])),
+        ("an index not in shortest form", of_author(1, &[2, 0x80, 0, 1])),
+        ("a flag of 2", of_author(1, &[0, 5, 2, 1])),
+        ("what the asker has cut short", of_author(1, &[[0, 5, 1].as_slice(), &[7; 95]].concat())),
+        ("more of no runs", of_author(2, &[0])),
+        ("more without a number", of_author(2, &[])),
+        ("a run without entries", [vec![3, 1], vec![7; 32], vec![0; 3], vec![7; 96]].concat()),
+        ("no run", vec![3]),
+        ("trailing bytes", of_author(4, &[7])),
         ("a digest cut short", vec![5; 32]),
-        ("a run without entries", [vec![3, 1], vec![7; 32], vec![0, 0, 0], vec![7; 96]].concat()),
-    ];
-    let refused = refused.map(|(name, message)| json!({ "name": name, "message": hex(message) }));
+        ("no last run", vec![6]),
+    ]
+}
+
+#[test]
+fn sync_vectors() {
+    let cases = messages().into_iter().map(|(why, message)| {
+        json!({ "why": why, "message": hex(message.encode()), "fields": fields(&message) })
+    });
+    let refused = refused_messages().into_iter();
+    let refused = refused.map(|(why, message)| json!({ "why": why, "message": hex(message) }));
     let made = json!({
-        "author": author().to_string(), "messages": cases.collect::<Vec<_>>(), "refused": refused,
+        "messages": cases.collect::<Vec<_>>(), "refused": refused.collect::<Vec<_>>(),
         "digest": digest_case(),
     });
     let read = vectors("sync.json", &made);
@@ -362,7 +418,7 @@ fn sync_vectors() {
         assert_eq!(Message::decode(&bytes(&case["message"])).as_ref(), Ok(message), "{name}");
     }
     for case in read["refused"].as_array().expect("a list") {
-        assert!(Message::decode(&bytes(&case["message"])).is_err(), "{}", case["name"]);
+        assert!(Message::decode(&bytes(&case["message"])).is_err(), "{}", case["why"]);
     }
     let _: [u8; 32] = array(&read["digest"]["digest"]);
 }

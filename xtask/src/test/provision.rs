@@ -40,6 +40,12 @@ const NEEDS: &[Need] = &[
         package: "golang-golang-x-mod-dev",
         used_by: UsedBy::Prefix("foreign_"),
     },
+    Need { file: "/usr/bin/python3", package: "python3", used_by: UsedBy::Prefix("foreign_") },
+    Need {
+        file: "/usr/lib/python3/dist-packages/cryptography/__init__.py",
+        package: "python3-cryptography",
+        used_by: UsedBy::Prefix("foreign_"),
+    },
     Need { file: "ip", package: "iproute2", used_by: UsedBy::Prefix("root_") },
     Need { file: "nft", package: "nftables", used_by: UsedBy::Prefix("root_") },
     Need { file: "setpriv", package: "util-linux", used_by: UsedBy::Prefix("root_") },

@@ -17,17 +17,28 @@ fn hex(bytes: impl AsRef<[u8]>) -> String {
     HEXLOWER.encode(bytes.as_ref())
 }
 
-fn messages() -> [(&'static str, SpaceMessage); 5] {
-    let space = SpaceId::from_bytes(*AuthorSecret::from_seed(&ADMISSION).author().as_bytes());
+fn space() -> SpaceId {
+    SpaceId::from_bytes(*AuthorSecret::from_seed(&ADMISSION).author().as_bytes())
+}
+
+fn here(admission: &[u8; 32], exporter: &[u8; 32], endpoint: &[u8; 32]) -> Here {
     let secret = AuthorSecret::from_seed(&AUTHOR);
     let author = secret.author();
-    let here =
-        [b"kith/1 here\n", space.as_bytes().as_slice(), author.as_bytes(), &EXPORTER, &ENDPOINT];
-    let here = Here {
+    let space = space();
+    let text =
+        [b"kith/1 here\n", space.as_bytes().as_slice(), author.as_bytes(), exporter, endpoint];
+    Here {
         author,
-        opening: Opening::admit(&ADMISSION, &author, None).to_body(),
-        signature: secret.sign(&here.concat()),
-    };
+        opening: Opening::admit(admission, &author, None).to_body(),
+        signature: secret.sign(&text.concat()),
+    }
+}
+
+fn messages() -> [(&'static str, SpaceMessage); 5] {
+    let space = space();
+    let secret = AuthorSecret::from_seed(&AUTHOR);
+    let author = secret.author();
+    let here = here(&ADMISSION, &EXPORTER, &ENDPOINT);
     let text =
         [b"kith/1 message\n".as_slice(), space.as_bytes(), &RUN, &300_u64.to_be_bytes(), b"typing"];
     let message = Message {
@@ -46,7 +57,44 @@ fn messages() -> [(&'static str, SpaceMessage); 5] {
     ]
 }
 
+/// Messages that decode, and are not what their author signed, here and now.
+fn unverified() -> [(&'static str, SpaceMessage); 6] {
+    let here =
+        |admission, exporter, endpoint| SpaceMessage::Here(here(admission, exporter, endpoint));
+    let [.., (_, SpaceMessage::Message(message))] = messages() else { panic!("the last is one") };
+    let with = |change: fn(&mut Message)| {
+        let mut changed = message.clone();
+        change(&mut changed);
+        SpaceMessage::Message(changed)
+    };
+    [
+        ("Here, signed for another connection", here(&ADMISSION, &[9; 32], &ENDPOINT)),
+        ("Here, signed by another sender", here(&ADMISSION, &EXPORTER, &[9; 32])),
+        ("Here, admitted to another space", here(&[9; 32], &EXPORTER, &ENDPOINT)),
+        ("Message with another number", with(|message| message.seq = 301)),
+        ("Message of another run", with(|message| message.run = [6; 16])),
+        ("Message with another payload", with(|message| message.payload = b"typed".to_vec())),
+    ]
+}
+
+/// What a message says, by the names of `space.md`.
+fn fields(message: &SpaceMessage) -> Value {
+    match message {
+        SpaceMessage::Begin(begin) => json!({ "mine": begin.mine, "yours": begin.yours }),
+        SpaceMessage::Here(here) => json!({
+            "author": here.author.to_string(), "opening": hex(&here.opening),
+            "signature": hex(here.signature),
+        }),
+        SpaceMessage::Sync(message) => json!({ "message": hex(message) }),
+        SpaceMessage::Message(message) => json!({
+            "author": message.author.to_string(), "run": hex(message.run), "seq": message.seq,
+            "payload": hex(&message.payload), "signature": hex(message.signature),
+        }),
+    }
+}
+
 fn made() -> Value {
+    let unverified = unverified();
     let refused = [
         ("nothing", vec![]),
         ("an unknown number", vec![4]),
@@ -54,9 +102,15 @@ fn made() -> Value {
         ("a number that is not in shortest form", vec![0, 0x81, 0, 0]),
         ("Here cut short", messages()[2].1.encode()[..90].to_vec()),
         ("Sync with a length past its end", vec![2, 5, 1, 2]),
+        ("a length that is not in shortest form", vec![2, 0x82, 0, 1, 2]),
+        ("a number of 65 bits", [&[0], [0xff; 9].as_slice(), &[2, 0]].concat()),
     ];
-    let cases = messages().map(|(name, m)| json!({ "name": name, "message": hex(m.encode()) }));
-    let refused = refused.map(|(name, bytes)| json!({ "name": name, "message": hex(bytes) }));
+    let cases = messages().map(|(why, message)| {
+        json!({ "why": why, "message": hex(message.encode()), "fields": fields(&message) })
+    });
+    let case = |why: &str, message: &[u8]| json!({ "why": why, "message": hex(message) });
+    let refused = refused.map(|(why, message)| case(why, &message));
+    let unverified = unverified.map(|(why, message)| case(why, &message.encode()));
     json!({
         "admission_seed": hex(ADMISSION),
         "space": hex(AuthorSecret::from_seed(&ADMISSION).author().as_bytes()),
@@ -66,6 +120,7 @@ fn made() -> Value {
         "endpoint": hex(ENDPOINT),
         "messages": cases,
         "refused": refused,
+        "unverified": unverified,
     })
 }
 
@@ -89,7 +144,7 @@ fn are_what_the_page_says() {
         assert_eq!(SpaceMessage::decode(&bytes(case)), Ok(message), "{name}");
     }
     for case in read["refused"].as_array().expect("a list") {
-        assert!(SpaceMessage::decode(&bytes(case)).is_err(), "{}", case["name"]);
+        assert!(SpaceMessage::decode(&bytes(case)).is_err(), "{}", case["why"]);
     }
 }
 
