@@ -615,7 +615,7 @@ traffic: Traffic,
  */
 failures: number, 
 /**
- * When the next try is due.
+ * When the next try is due, or the ban ends.
  */
 next_try: number | null, 
 /**
@@ -626,7 +626,7 @@ error: string | null, };
 /**
  * How it stands with a peer.
  */
-export type PeerState = "connected" | "dialing" | "waiting" | "blocked";
+export type PeerState = "connected" | "dialing" | "waiting" | "blocked" | "banned";
 
 /**
  * Peers.

@@ -86,6 +86,7 @@ function stateOf({ state, path, rtt, failures, next_try: next, error }) {
     case 'dialing': return failures > 0 ? `Trying again, after ${count(failures, 'try', 'tries')}` : 'Trying to connect';
     case 'waiting': return [error ?? 'Not connected', next === null ? '' : `next try ${soon(next, Date.now())}`].filter(Boolean).join('; ');
     case 'blocked': return 'Blocked by you';
+    case 'banned': return ['Kept out: it broke the protocol', next === null ? '' : `let in again ${soon(next, Date.now())}`].filter(Boolean).join('; ');
     default: return '';
   }
 }

@@ -1,5 +1,6 @@
 //! The node and its peers: whom it knows, wants, meets and blocks, and what it fetches from them.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -24,13 +25,18 @@ use crate::discovery::{Discovery, Found, Lan, Presence};
 use crate::node::Inner;
 use crate::random::random;
 use crate::settings::SettingsStore;
-use crate::sockets::bounded_sockets;
+use crate::sockets::{Bounded, NotPrivate, addresses};
 use crate::store::Store;
 
 /// Between two looks at who could be asked for an app.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How long an app is looked for before the person is told that nobody has it. Dialling goes on.
 const GIVE_UP: Duration = Duration::from_secs(60);
+/// Between two looks at the machine's addresses. A new one gets its socket when it was there twice: a
+/// network that comes up has one after the other, and some can't be bound at first.
+const ADDRESSES_GAP: Duration = Duration::from_secs(3);
+/// Banned strangers that are listed.
+const MAX_BANNED_SHOWN: usize = 16;
 /// Between two looks at changed connections.
 const CHANGES_GAP: Duration = Duration::from_millis(250);
 
@@ -70,14 +76,18 @@ async fn bind_sockets(
             .why(format!("{error}."))
             .todo("Look whether another program has the port.")
     };
+    let offline = config.offline;
     if !given.is_empty() {
-        config.bind = given.iter().map(|addr| socket(*addr, true)).collect();
+        config.bind = if offline {
+            Bounded::given(given).map_err(not_offline)?.sockets()
+        } else {
+            given.iter().map(|addr| socket(*addr, true)).collect()
+        };
         return Overlay::bind(config, handler()).await.map_err(failed);
     }
-    let offline = config.offline;
     let any = |[v4, v6]: [u16; 2]| {
         if offline {
-            return bounded_sockets([v4, v6]);
+            return Bounded::any([v4, v6]).sockets();
         }
         vec![
             socket((Ipv4Addr::UNSPECIFIED, v4).into(), true),
@@ -94,6 +104,12 @@ async fn bind_sockets(
             Overlay::bind(config, handler()).await.map_err(failed)
         }
     }
+}
+
+fn not_offline(NotPrivate(ip): NotPrivate) -> Error {
+    Error::new(ErrorCode::InvalidParams, format!("An offline node can't use {ip}."))
+        .why("It is an address on the internet, and an offline node sends nothing there.")
+        .todo("Start without --offline, or bind an address of this machine or its LAN.")
 }
 
 impl Inner {
@@ -133,6 +149,9 @@ impl Inner {
         self.spawn(async move { remembered.recall(&finder).await });
         self.spawn(self.clone().remember_peers());
         self.spawn(self.clone().follow_settings());
+        if self.config.offline {
+            self.spawn(self.clone().follow_addresses());
+        }
         for peer in &self.config.peers {
             self.overlay.add_peer(peer, Way::Manual, Some(Reason::Person));
         }
@@ -162,6 +181,55 @@ impl Inner {
         while settings.changed().await.is_ok() {
             let on = settings.borrow_and_update().lan;
             self.discovery.lock().expect("no panic while held").switch(Way::Lan, on);
+        }
+    }
+
+    /// Binds a socket for each address that the machine gets: those of an offline node are bounded
+    /// to their addresses.
+    async fn follow_addresses(self: Arc<Self>) {
+        let bound = self.overlay.bound();
+        let port = |v4: bool| bound.iter().find(|addr| addr.is_ipv4() == v4).map(SocketAddr::port);
+        let ports = [port(true).unwrap_or(0), port(false).unwrap_or(0)];
+        let bounded = match &self.config.bind[..] {
+            [] => Bounded::any(ports),
+            given => {
+                let given = given.iter().map(|addr| {
+                    let port = ports[usize::from(addr.is_ipv6())];
+                    if addr.ip().is_unspecified() { (addr.ip(), port).into() } else { *addr }
+                });
+                // It was bound, so it can be.
+                let Ok(bounded) = Bounded::given(&given.collect::<Vec<_>>()) else { return };
+                bounded
+            }
+        };
+        if !bounded.follows() {
+            return;
+        }
+        let served = || self.overlay.bound().iter().map(SocketAddr::ip).collect::<BTreeSet<_>>();
+        let mut last = BTreeSet::new();
+        let mut tried = BTreeSet::new();
+        loop {
+            tokio::time::sleep(ADDRESSES_GAP).await;
+            let mut gained = bounded.sockets();
+            let now = addresses(&gained);
+            if last != now {
+                last = now;
+                tried.clear();
+                continue;
+            }
+            let bound = served();
+            gained.retain(|socket| {
+                !bound.contains(&socket.addr.ip()) && tried.insert(socket.addr.ip())
+            });
+            if gained.is_empty() {
+                continue;
+            }
+            let count = gained.len();
+            match self.overlay.add_sockets(gained).await {
+                Ok(()) => tracing::info!(count, "sockets for another network"),
+                Err(error) => tracing::warn!(%error, "no sockets for another network"),
+            }
+            self.changed();
         }
     }
 
@@ -269,7 +337,14 @@ impl Inner {
 
     /// All peers as the person sees them.
     pub(crate) fn peer_infos(&self) -> Result<Vec<PeerInfo>> {
-        let peers = self.overlay.snapshot().peers;
+        let mut banned = 0;
+        let mut peers = self.overlay.snapshot().peers;
+        // Whoever makes up ids does not fill the list with them.
+        peers.retain(|peer| {
+            let stranger = peer.state == transport::PeerState::Banned && peer.spaces.is_empty();
+            banned += usize::from(stranger);
+            !stranger || banned <= MAX_BANNED_SHOWN
+        });
         Ok(peers.into_iter().filter_map(|peer| self.peer_info(peer)).collect())
     }
 
@@ -279,6 +354,7 @@ impl Inner {
             transport::PeerState::Dialling => PeerState::Dialing,
             transport::PeerState::Waiting => PeerState::Waiting,
             transport::PeerState::Blocked => PeerState::Blocked,
+            transport::PeerState::Banned => PeerState::Banned,
             transport::PeerState::Idle => return None,
         };
         let (now, epoch) = (tokio::time::Instant::now(), now_ms());
@@ -344,6 +420,7 @@ fn attempt(peer: &PeerStatus) -> Attempt {
         (transport::PeerState::Waiting, None) => "Waiting to connect".to_owned(),
         (transport::PeerState::Idle, _) => "Not needed".to_owned(),
         (transport::PeerState::Blocked, _) => "Blocked by you".to_owned(),
+        (transport::PeerState::Banned, _) => "Kept out: it broke the protocol".to_owned(),
     };
     let way = peer.found.iter().next().map_or_else(String::new, |way| way.name().to_owned());
     Attempt { peer: peer.id.to_string(), way, state }

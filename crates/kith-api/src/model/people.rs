@@ -40,7 +40,7 @@ model! {
         pub traffic: Traffic,
         /// Tries since the last connection.
         pub failures: u32,
-        /// When the next try is due.
+        /// When the next try is due, or the ban ends.
         #[ts(type = "number | null")]
         pub next_try: Option<u64>,
         /// Why the last try failed.
@@ -59,6 +59,8 @@ model! {
         Waiting,
         /// Blocked by the person.
         Blocked,
+        /// It broke the protocol, and is kept out until [`PeerInfo::next_try`].
+        Banned,
     }
 
     /// One try to reach someone.

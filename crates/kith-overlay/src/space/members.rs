@@ -262,6 +262,10 @@ impl Members {
         {
             let mut state = self.state();
             let Some(member) = state.peers.get_mut(&peer.number()) else { return Ok(()) };
+            // Said again, as with each new talk: it says nothing else on this connection.
+            if member.author == Some(here.author) {
+                return Ok(());
+            }
             member.heres += 1;
             if member.heres > MAX_HERES {
                 return Err(Close::violation("a member that is new too often"));

@@ -4,21 +4,21 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Buf;
 use iroh::endpoint;
 use kith_app::AppId;
 use kith_log::SpaceId;
 use n0_future::task::JoinSet;
-use n0_future::time::timeout;
+use n0_future::time::{Instant, timeout};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tracing::debug;
 
+use super::bucket::Bucket;
 use super::header::HEADER_LEN;
 use super::limits::{
     MAX_BLOB_STREAMS, MAX_BULK_STREAMS, MAX_FRAME, MAX_LANES, MAX_REFUSED_STREAMS,
-    MAX_VERSION_STREAMS,
+    MAX_VERSION_STREAMS, REFUSED_STREAMS_PER_MINUTE,
 };
 use super::node::Node;
 use super::session::Progress;
@@ -38,7 +38,7 @@ struct Inner {
     blob: Arc<Semaphore>,
     version: Arc<Semaphore>,
     lanes: Mutex<BTreeSet<AppId>>,
-    refused: AtomicU32,
+    refused: Mutex<Bucket>,
 }
 
 /// A task's end: with what to close the connection, or not.
@@ -53,17 +53,19 @@ impl Streams {
             blob: Arc::new(Semaphore::new(MAX_BLOB_STREAMS)),
             version: Arc::new(Semaphore::new(MAX_VERSION_STREAMS)),
             lanes: Mutex::default(),
-            refused: AtomicU32::new(0),
+            refused: Mutex::new(Bucket::new(
+                Instant::now(),
+                MAX_REFUSED_STREAMS,
+                REFUSED_STREAMS_PER_MINUTE,
+            )),
         }))
     }
 
-    /// One stream over a cap. The connection ends when there are too many of them.
+    /// One stream over a cap, or without a use. The connection ends when there are too many of them.
     fn refuse(&self, limit: &'static str) -> Done {
         self.0.peer.refused(limit);
-        if self.0.refused.fetch_add(1, Ordering::Relaxed) >= MAX_REFUSED_STREAMS {
-            return Err(Close::limits("too many streams"));
-        }
-        Ok(())
+        let mut bucket = self.0.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        bucket.take(Instant::now()).map_err(|_| Close::limits("too many streams"))
     }
 
     fn permit(&self, kind: StreamKind) -> Option<OwnedSemaphorePermit> {
@@ -143,7 +145,7 @@ async fn header(
     match timeout(limit, stream.read_exact(&mut bytes)).await {
         Ok(Ok(())) => {}
         Ok(Err(_)) => {
-            streams.0.peer.refused("streams_without_header");
+            streams.refuse("streams_without_header")?;
             return Ok(None);
         }
         Err(_) => {

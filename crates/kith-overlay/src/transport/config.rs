@@ -1,7 +1,7 @@
 //! What a node's connections are made with.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use iroh::EndpointId;
 use n0_future::time::Duration;
@@ -18,6 +18,23 @@ pub struct Bind {
     pub prefix: Option<u8>,
     /// Whether binding fails where this socket can't be bound. IPv6 is not everywhere.
     pub required: bool,
+}
+
+impl Bind {
+    /// Whether this socket sends to an address.
+    pub(crate) fn reaches(&self, to: &SocketAddr) -> bool {
+        let link = |addr: &SocketAddr| match addr {
+            SocketAddr::V6(addr) if addr.ip().is_unicast_link_local() => addr.scope_id(),
+            SocketAddr::V4(_) | SocketAddr::V6(_) => 0,
+        };
+        let bits = match (self.addr.ip(), to.ip()) {
+            (IpAddr::V4(own), IpAddr::V4(to)) => (own.to_bits() ^ to.to_bits()).leading_zeros(),
+            (IpAddr::V6(own), IpAddr::V6(to)) => (own.to_bits() ^ to.to_bits()).leading_zeros(),
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
+        };
+        let bounded = |prefix: u8| bits >= u32::from(prefix) && link(&self.addr) == link(to);
+        self.prefix.is_none_or(bounded)
+    }
 }
 
 /// How long things may take: the limits, except in tests.
@@ -96,5 +113,30 @@ impl fmt::Debug for Config {
             .field("max_connections", &self.max_connections)
             .field("timings", &self.timings)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bounded_socket_reaches_its_network() {
+        for (bind, prefix, to, want) in [
+            ("10.7.0.1:1", Some(24), "10.7.0.200:9", true),
+            ("10.7.0.1:1", Some(24), "10.7.1.200:9", false),
+            ("10.7.0.1:1", Some(32), "10.7.0.1:9", true),
+            ("10.7.0.1:1", Some(24), "[::ffff:10.7.0.2]:9", false),
+            ("0.0.0.0:1", None, "203.0.113.1:9", true),
+            ("0.0.0.0:1", None, "[2001:db8::1]:9", false),
+            ("[fd00::1]:1", Some(64), "[fd00::2]:9", true),
+            ("[fd00::1]:1", Some(64), "[fd00:0:0:1::2]:9", false),
+            ("[fe80::1%2]:1", Some(64), "[fe80::2%2]:9", true),
+            ("[fe80::1%2]:1", Some(64), "[fe80::2%3]:9", false),
+        ] {
+            let addr = bind.parse().expect("an address");
+            let bind = Bind { addr, prefix, required: true };
+            assert_eq!(bind.reaches(&to.parse().expect("an address")), want, "{bind:?} {to}");
+        }
     }
 }

@@ -10,6 +10,9 @@ use super::limits::{
 
 /// Stands for one run of a node: random, new at each start.
 pub type RunId = [u8; 16];
+/// What both sides call one connection, and nobody else knows: the first 16 bytes of BLAKE3's
+/// `derive_key("kith/1 connection", exporter)`.
+pub type ConnectionName = [u8; 16];
 /// Proves one space on one connection, to its members only.
 pub type Tag = [u8; 32];
 
@@ -22,6 +25,8 @@ pub struct Hello {
     pub features: u64,
     /// The sender's run.
     pub run_id: RunId,
+    /// The connection with the receiver that ended last at the sender; zeros where there is none.
+    pub lost: ConnectionName,
 }
 
 /// A peer of a space, and where it was reached.
@@ -102,6 +107,12 @@ pub enum ControlError {
     /// A Hello of another version.
     #[error("version {0}, where this node speaks {VERSION}")]
     Version(u16),
+}
+
+/// What both sides of the connection with this exporter call it.
+pub fn connection_name(exporter: &[u8; 32]) -> ConnectionName {
+    let hash = blake3::derive_key("kith/1 connection", exporter);
+    *hash.first_chunk().expect("32 bytes have a first half")
 }
 
 impl Control {

@@ -3,25 +3,28 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use iroh::endpoint::{Incoming, IncomingAddr};
-use iroh::{EndpointAddr, TransportAddr, Watcher};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use iroh::endpoint::{Connection, Incoming, IncomingAddr};
+use iroh::{Endpoint, EndpointAddr, TransportAddr, Watcher};
 use n0_future::task::JoinSet;
 use n0_future::time::{Instant, sleep_until, timeout};
 use tracing::{debug, trace};
 
+use super::endpoint::Bound;
 use super::exchange;
 use super::gate::Place;
 use super::limits::{ALPN, MAX_UNVALIDATED_HANDSHAKES};
 use super::node::{Node, jitter};
 use super::session;
 use super::table::Dial;
+use super::{Scope, scope};
 
 /// Accepts until the endpoint is closed.
-pub(crate) async fn accept(node: Arc<Node>) {
+pub(crate) async fn accept(node: Arc<Node>, endpoint: Endpoint) {
     let mut tasks = JoinSet::new();
     loop {
         tokio::select! {
-            incoming = node.endpoint.accept() => match incoming {
+            incoming = endpoint.accept() => match incoming {
                 Some(incoming) => admit(&node, incoming, &mut tasks),
                 None => break,
             },
@@ -38,6 +41,12 @@ fn admit(node: &Arc<Node>, incoming: Incoming, tasks: &mut JoinSet<()>) {
         incoming.ignore();
         return;
     };
+    // Nothing is sent there, not even a refusal.
+    if node.config.offline && scope(&addr).is_none_or(|scope| scope > Scope::Local) {
+        node.refused.count("too_far_for_offline");
+        incoming.ignore();
+        return;
+    }
     let under_way = node.gate.handshakes_under_way();
     if under_way >= MAX_UNVALIDATED_HANDSHAKES && !incoming.remote_addr_validated() {
         // Whoever can't be reached at its address takes no place.
@@ -46,7 +55,8 @@ fn admit(node: &Arc<Node>, incoming: Incoming, tasks: &mut JoinSet<()>) {
         }
         return;
     }
-    let (Some(handshake), Some(place)) = (node.gate.handshake(&addr), node.gate.incoming()) else {
+    let seats = (node.gate.handshake(&addr), node.gate.stranger(&addr), node.gate.incoming());
+    let (Some(handshake), Some(stranger), Some(place)) = seats else {
         incoming.refuse();
         return;
     };
@@ -55,7 +65,8 @@ fn admit(node: &Arc<Node>, incoming: Incoming, tasks: &mut JoinSet<()>) {
         let session = async {
             let accepting = incoming.accept().map_err(|error| error.to_string())?;
             let conn = accepting.await.map_err(|error| error.to_string())?;
-            session::begin(&node, conn, place).await.map_err(|close| close.to_string())
+            let begun = session::begin(&node, conn, place, Some(stranger)).await;
+            begun.map_err(|close| close.to_string())
         };
         let limit = node.config.timings.dial + node.config.timings.hello;
         let session = timeout(limit, session).await.unwrap_or_else(|_| Err("too slow".to_owned()));
@@ -71,7 +82,7 @@ fn admit(node: &Arc<Node>, incoming: Incoming, tasks: &mut JoinSet<()>) {
 pub(crate) async fn dial(node: Arc<Node>) {
     let mut closing = node.closing.subscribe();
     let mut tasks = JoinSet::new();
-    let mut addresses = node.endpoint.watch_addr();
+    let mut addresses = node.endpoint().watch_addr();
     loop {
         // Asked for before looking, so that no change goes unseen.
         let kicked = node.kick.notified();
@@ -131,16 +142,37 @@ async fn dial_one(node: Arc<Node>, dial: Dial) {
 
 async fn reach(node: &Arc<Node>, dial: &Dial, place: Place) -> Result<session::Session, String> {
     trace!(peer = %dial.id.fmt_short(), addrs = ?dial.addrs, "dialling");
-    let to_transport = |addr: &SocketAddr| TransportAddr::Ip(*addr);
-    let addr = EndpointAddr::from_parts(dial.id, dial.addrs.iter().map(to_transport));
     let mut closing = node.closing.subscribe();
-    let connecting = timeout(node.config.timings.dial, node.endpoint.connect(addr, ALPN));
+    let connecting = timeout(node.config.timings.dial, connect(node, dial));
     let conn = tokio::select! {
         conn = connecting => conn,
         _ = closing.wait_for(|closing| *closing) => return Err("the node stops".to_owned()),
     };
-    let conn = conn.map_err(|_| "no answer".to_owned())?.map_err(|error| words(&error))?;
-    session::begin(node, conn, place).await.map_err(|close| close.to_string())
+    let conn = conn.map_err(|_| "no answer".to_owned())??;
+    session::begin(node, conn, place, None).await.map_err(|close| close.to_string())
+}
+
+/// Tries all endpoints whose sockets reach an address of the peer; the first answer counts.
+async fn connect(node: &Node, dial: &Dial) -> Result<Connection, String> {
+    let mut tries = FuturesUnordered::new();
+    for Bound { endpoint, bind } in node.endpoints() {
+        let reached =
+            |addr: &&SocketAddr| bind.is_empty() || bind.iter().any(|socket| socket.reaches(addr));
+        let addrs: Vec<_> =
+            dial.addrs.iter().filter(reached).map(|addr| TransportAddr::Ip(*addr)).collect();
+        if !addrs.is_empty() {
+            let addr = EndpointAddr::from_parts(dial.id, addrs);
+            tries.push(async move { endpoint.connect(addr, ALPN).await });
+        }
+    }
+    let mut error = "this machine is in no network of theirs".to_owned();
+    while let Some(tried) = tries.next().await {
+        match tried {
+            Ok(conn) => return Ok(conn),
+            Err(failed) => error = words(&failed),
+        }
+    }
+    Err(error)
 }
 
 /// An error with its causes, each once.

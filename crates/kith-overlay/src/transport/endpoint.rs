@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use iroh::endpoint::{QuicTransportConfig, VarInt, presets};
 use iroh::{Endpoint, RelayMode, SecretKey};
 
-use super::Config;
 use super::gate::Gate;
 use super::limits::{ALPN, CONNECTION_WINDOW, MAX_STREAMS, SEND_WINDOW, STREAM_WINDOW};
+use super::{Bind, Config};
 
 /// Why a node has no connections at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,9 +23,17 @@ pub enum BindError {
     NoRandomness,
 }
 
+/// An endpoint and its sockets.
+#[derive(Clone, Debug)]
+pub(crate) struct Bound {
+    pub(crate) endpoint: Endpoint,
+    /// None: it sends to everybody.
+    pub(crate) bind: Vec<Bind>,
+}
+
 /// Binds. Nothing is sent: there is no relay, so iroh makes no reports; no address lookup, so it
 /// resolves nothing; and port mapping is not compiled in.
-pub(crate) async fn bind(config: &Config, gate: &Gate) -> Result<Endpoint, BindError> {
+pub(crate) async fn bind(config: &Config, gate: &Gate) -> Result<Bound, BindError> {
     let builder = Endpoint::builder(presets::Minimal)
         .secret_key(SecretKey::from_bytes(&config.secret_key))
         .alpns(vec![ALPN.to_vec()])
@@ -34,7 +42,8 @@ pub(crate) async fn bind(config: &Config, gate: &Gate) -> Result<Endpoint, BindE
         .hooks(gate.clone())
         .transport_config(transport(config));
     let builder = sockets(builder, config)?;
-    builder.bind().await.map_err(|error| failed(&error, config))
+    let endpoint = builder.bind().await.map_err(|error| failed(&error, config))?;
+    Ok(Bound { endpoint, bind: config.bind.clone() })
 }
 
 fn transport(config: &Config) -> QuicTransportConfig {

@@ -157,7 +157,7 @@ pub(crate) fn observed(node: &Arc<Node>, peer: &Peer, addr: SocketAddr) {
     };
     let Some(believed) = believed else { return };
     debug!(addr = %believed, "this node is seen at an address");
-    let endpoint = node.endpoint.clone();
+    let endpoint = node.endpoint();
     n0_future::task::spawn(async move {
         for addr in outdated {
             endpoint.remove_external_addr(&addr).await;

@@ -1,4 +1,5 @@
-//! Who may connect: blocked peers, places for connections, handshakes of one address prefix.
+//! Who may connect: blocked peers and banned ones, places for connections, and how many of them one
+//! address prefix may take.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -6,10 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use iroh::endpoint::{AfterHandshakeOutcome, BeforeConnectOutcome, Connection, EndpointHooks};
 use iroh::{EndpointAddr, EndpointId};
+use n0_future::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::addr::site;
-use super::limits::{MAX_HANDSHAKES_LOOPBACK, MAX_HANDSHAKES_PER_PREFIX};
+use super::bans::Bans;
+use super::limits::{
+    MAX_HANDSHAKES_LOOPBACK, MAX_HANDSHAKES_PER_PREFIX, MAX_STRANGERS_LOOPBACK,
+    MAX_STRANGERS_PER_PREFIX,
+};
 use super::{CloseCode, Refused};
 
 /// Places kept free of incoming connections, as a share of all: one in four. So strangers can't
@@ -24,7 +30,9 @@ pub(crate) struct Gate(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     blocked: Mutex<BTreeSet<EndpointId>>,
-    handshakes: Mutex<BTreeMap<[u8; 7], usize>>,
+    bans: Mutex<Bans>,
+    handshakes: Mutex<Crowd>,
+    strangers: Mutex<Crowd>,
     places: Arc<Semaphore>,
     incoming: Arc<Semaphore>,
     refused: Arc<Refused>,
@@ -37,10 +45,35 @@ pub(crate) struct Place {
     _incoming: Option<OwnedSemaphorePermit>,
 }
 
-/// A handshake of one prefix under way. Over when dropped.
+/// How many there are of each address prefix.
+type Crowd = BTreeMap<[u8; 7], usize>;
+
+/// What is counted for each address prefix.
+#[derive(Clone, Copy, Debug)]
+enum Counted {
+    Handshakes,
+    Strangers,
+}
+
+impl Counted {
+    /// The limit for an address, and the name of its counter.
+    fn limit(self, addr: &SocketAddr) -> (usize, &'static str) {
+        let local = addr.ip().to_canonical().is_loopback();
+        match self {
+            Self::Handshakes if local => (MAX_HANDSHAKES_LOOPBACK, "handshakes_per_prefix"),
+            Self::Handshakes => (MAX_HANDSHAKES_PER_PREFIX, "handshakes_per_prefix"),
+            Self::Strangers if local => (MAX_STRANGERS_LOOPBACK, "strangers_per_prefix"),
+            Self::Strangers => (MAX_STRANGERS_PER_PREFIX, "strangers_per_prefix"),
+        }
+    }
+}
+
+/// One of a prefix: a handshake under way, or a connection that shares nothing with this node. No
+/// longer counted when dropped.
 #[derive(Debug)]
-pub(crate) struct Handshake {
+pub(crate) struct OneOf {
     gate: Gate,
+    counted: Counted,
     prefix: [u8; 7],
 }
 
@@ -48,7 +81,9 @@ impl Gate {
     pub(crate) fn new(blocked: &[EndpointId], max: usize, refused: Arc<Refused>) -> Self {
         Self(Arc::new(Inner {
             blocked: Mutex::new(blocked.iter().copied().collect()),
+            bans: Mutex::default(),
             handshakes: Mutex::default(),
+            strangers: Mutex::default(),
             places: Arc::new(Semaphore::new(max)),
             incoming: Arc::new(Semaphore::new(max - max / OUTGOING_SHARE)),
             refused,
@@ -66,6 +101,21 @@ impl Gate {
 
     pub(crate) fn is_blocked(&self, id: &EndpointId) -> bool {
         self.blocked().contains(id)
+    }
+
+    /// A peer broke the protocol. Returns until when it is kept out.
+    pub(crate) fn strike(&self, id: EndpointId) -> Instant {
+        self.bans().strike(Instant::now(), id)
+    }
+
+    /// Until when a peer is kept out for what it did; none where it is not.
+    pub(crate) fn banned(&self, id: &EndpointId) -> Option<Instant> {
+        self.bans().until(Instant::now(), id)
+    }
+
+    /// A person lets a peer in again.
+    pub(crate) fn forgive(&self, id: &EndpointId) {
+        self.bans().lift(id);
     }
 
     /// A place for a connection that this node dials.
@@ -89,44 +139,57 @@ impl Gate {
     }
 
     /// A handshake with an address; none counts.
-    pub(crate) fn handshake(&self, addr: &SocketAddr) -> Option<Handshake> {
-        let limit = if addr.ip().to_canonical().is_loopback() {
-            MAX_HANDSHAKES_LOOPBACK
-        } else {
-            MAX_HANDSHAKES_PER_PREFIX
-        };
+    pub(crate) fn handshake(&self, addr: &SocketAddr) -> Option<OneOf> {
+        self.one_of(Counted::Handshakes, addr)
+    }
+
+    /// A connection from an address that shares nothing with this node so far; none counts.
+    pub(crate) fn stranger(&self, addr: &SocketAddr) -> Option<OneOf> {
+        self.one_of(Counted::Strangers, addr)
+    }
+
+    fn one_of(&self, counted: Counted, addr: &SocketAddr) -> Option<OneOf> {
+        let (limit, name) = counted.limit(addr);
         let prefix = site(addr);
-        let mut handshakes = self.handshakes();
-        let count = handshakes.entry(prefix).or_default();
+        let mut crowd = self.crowd(counted);
+        let count = crowd.entry(prefix).or_default();
         if *count >= limit {
-            self.0.refused.count("handshakes_per_prefix");
+            self.0.refused.count(name);
             return None;
         }
         *count += 1;
-        Some(Handshake { gate: self.clone(), prefix })
+        Some(OneOf { gate: self.clone(), counted, prefix })
     }
 
     /// Handshakes under way.
     pub(crate) fn handshakes_under_way(&self) -> usize {
-        self.handshakes().values().sum()
+        self.crowd(Counted::Handshakes).values().sum()
     }
 
     fn blocked(&self) -> MutexGuard<'_, BTreeSet<EndpointId>> {
         self.0.blocked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn handshakes(&self) -> MutexGuard<'_, BTreeMap<[u8; 7], usize>> {
-        self.0.handshakes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn bans(&self) -> MutexGuard<'_, Bans> {
+        self.0.bans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn crowd(&self, counted: Counted) -> MutexGuard<'_, Crowd> {
+        let crowd = match counted {
+            Counted::Handshakes => &self.0.handshakes,
+            Counted::Strangers => &self.0.strangers,
+        };
+        crowd.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Handshake {
+impl Drop for OneOf {
     fn drop(&mut self) {
-        let mut handshakes = self.gate.handshakes();
-        if let Some(count) = handshakes.get_mut(&self.prefix) {
+        let mut crowd = self.gate.crowd(self.counted);
+        if let Some(count) = crowd.get_mut(&self.prefix) {
             *count -= 1;
             if *count == 0 {
-                handshakes.remove(&self.prefix);
+                crowd.remove(&self.prefix);
             }
         }
     }
@@ -138,7 +201,7 @@ impl EndpointHooks for Gate {
         remote: &'a EndpointAddr,
         _alpn: &'a [u8],
     ) -> BeforeConnectOutcome {
-        if self.is_blocked(&remote.id) {
+        if self.is_blocked(&remote.id) || self.banned(&remote.id).is_some() {
             BeforeConnectOutcome::Reject
         } else {
             BeforeConnectOutcome::Accept
@@ -146,14 +209,16 @@ impl EndpointHooks for Gate {
     }
 
     async fn after_handshake<'a>(&'a self, conn: &'a Connection) -> AfterHandshakeOutcome {
-        if !self.is_blocked(&conn.remote_id()) {
+        let id = conn.remote_id();
+        let (limit, code, reason) = if self.is_blocked(&id) {
+            ("blocked_peer", CloseCode::Blocked, "blocked")
+        } else if self.banned(&id).is_some() {
+            ("banned_peer", CloseCode::Limits, "broke the protocol before")
+        } else {
             return AfterHandshakeOutcome::Accept;
-        }
-        self.0.refused.count("blocked_peer");
-        AfterHandshakeOutcome::Reject {
-            error_code: CloseCode::Blocked.into(),
-            reason: b"blocked".to_vec(),
-        }
+        };
+        self.0.refused.count(limit);
+        AfterHandshakeOutcome::Reject { error_code: code.into(), reason: reason.into() }
     }
 }
 
@@ -170,6 +235,18 @@ mod tests {
         assert_eq!(outgoing.len(), 2);
         drop(incoming);
         assert!(gate.incoming().is_some() && gate.outgoing().is_some());
+    }
+
+    #[test]
+    fn strangers_of_one_prefix_do_not_take_all_places() {
+        let gate = Gate::new(&[], 256, Arc::default());
+        let at = |host: u8| SocketAddr::from(([192, 0, 2, host], 1));
+        let held: Vec<_> = (0..=255).map_while(|host| gate.stranger(&at(host))).collect();
+        assert_eq!(held.len(), MAX_STRANGERS_PER_PREFIX);
+        assert_eq!(gate.0.refused.snapshot()["strangers_per_prefix"], 1);
+        assert!(gate.handshake(&at(1)).is_some(), "handshakes are counted apart");
+        drop(held);
+        assert!(gate.stranger(&at(1)).is_some());
     }
 
     #[test]

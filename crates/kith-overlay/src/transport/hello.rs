@@ -5,8 +5,8 @@ use std::sync::Arc;
 use iroh::endpoint::{Connection, RecvStream as RawRecv, SendStream as RawSend};
 use n0_future::time::{Duration, timeout};
 
-use super::control::{Control, ControlError, Hello, RunId};
-use super::limits::{MAX_CONTROL_FRAME, PRIORITY_CONTROL, VERSION};
+use super::control::{Control, ControlError, Hello};
+use super::limits::{MAX_CONTROL_FRAME, PRIORITY_CONTROL};
 use super::traffic::{Counts, Meter};
 use super::{Close, CloseCode, RecvStream, SendStream, StreamError};
 
@@ -27,23 +27,23 @@ pub(crate) struct Greeted {
 /// With what to close the connection.
 pub(crate) async fn greet(
     conn: &Connection,
-    run_id: RunId,
+    ours: Hello,
     counts: &Arc<Counts>,
     node_counts: &Arc<Counts>,
     limit: Duration,
 ) -> Result<Greeted, Close> {
     let meter = Meter::new(counts, node_counts, None);
-    match timeout(limit, exchange(conn, run_id, meter)).await {
+    match timeout(limit, exchange(conn, ours, meter)).await {
         Ok(greeted) => greeted,
         Err(_) => Err(Close::limits("no Hello in time")),
     }
 }
 
-async fn exchange(conn: &Connection, run_id: RunId, meter: Meter) -> Result<Greeted, Close> {
+async fn exchange(conn: &Connection, ours: Hello, meter: Meter) -> Result<Greeted, Close> {
     let mut exporter = [0; 32];
     conn.export_keying_material(&mut exporter, EXPORTER_LABEL, &[])
         .map_err(|_| Close::internal("no keying material"))?;
-    let ours = Control::Hello(Hello { version: VERSION, features: 0, run_id }).encode();
+    let ours = Control::Hello(ours).encode();
     let wrap = |(send, recv): (RawSend, RawRecv)| {
         let send = SendStream::new(send, meter.clone(), None);
         send.set_priority(PRIORITY_CONTROL);
@@ -76,9 +76,9 @@ async fn read(recv: &mut RecvStream) -> Result<Hello, Close> {
 /// What an error on the control stream means for the connection.
 pub(crate) fn fault(error: &StreamError) -> Close {
     match error {
-        StreamError::Closed => Close::new(CloseCode::Shutdown, "the connection is over"),
-        StreamError::Ended(_) | StreamError::Unknown(_) => {
-            Close::violation("the control stream was ended")
+        // A reset is what comes first when the other side ends: the reason is behind it.
+        StreamError::Closed | StreamError::Ended(_) | StreamError::Unknown(_) => {
+            Close::new(CloseCode::Shutdown, "the connection is over")
         }
         StreamError::Truncated | StreamError::TooLong { .. } => Close::violation(error.to_string()),
     }

@@ -21,12 +21,21 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// A connection without a packet for so long is dead: three probes lost.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// Endpoints of one node: one, and more for addresses that the machine got later while its sockets
+/// are bounded to addresses. The oldest of these makes room.
+pub const MAX_ENDPOINTS: usize = 4;
+
 /// Connections of one node, incoming and outgoing, handshakes under way included.
 pub const MAX_CONNECTIONS: usize = 256;
 /// Incoming handshakes under way from one address prefix (IPv4 /24, IPv6 /48).
 pub const MAX_HANDSHAKES_PER_PREFIX: usize = 16;
 /// Incoming handshakes under way from this machine: tests and `kith demo` start many nodes at once.
 pub const MAX_HANDSHAKES_LOOPBACK: usize = 64;
+/// Incoming connections from one address prefix that share no space with this node and that it does
+/// not want. Who only wants to take places needs twelve networks for all of them.
+pub const MAX_STRANGERS_PER_PREFIX: usize = 16;
+/// The same from this machine.
+pub const MAX_STRANGERS_LOOPBACK: usize = 64;
 /// Incoming handshakes under way, above which an address must answer before it takes a place.
 pub const MAX_UNVALIDATED_HANDSHAKES: usize = 32;
 /// From connecting to a Hello of the peer.
@@ -52,6 +61,10 @@ pub const CONTROL_RATE: u32 = 32;
 pub const INTRODUCE_BURST: u32 = 16;
 /// Introductions a minute that a peer may ask for in the long run.
 pub const INTRODUCE_PER_MINUTE: u32 = 30;
+/// Introductions that a peer may pass on in a burst: each is dialled at once, whoever is there.
+pub const INTRODUCED_BURST: u32 = 16;
+/// Introductions a minute that a peer may pass on in the long run.
+pub const INTRODUCED_PER_MINUTE: u32 = 30;
 /// Peers named by one Peers message.
 pub const MAX_PEERS_PER_MESSAGE: usize = 32;
 /// Peers told, and peers believed, on one connection over all spaces.
@@ -83,8 +96,11 @@ pub const MAX_BULK_STREAMS: usize = 32;
 pub const MAX_BLOB_STREAMS: usize = 64;
 /// Version streams that a peer may have open on one connection.
 pub const MAX_VERSION_STREAMS: usize = 16;
-/// Streams over a cap after which the connection itself is closed.
+/// Streams that are over a cap or come to nothing, in a burst, after which the connection itself is
+/// closed.
 pub const MAX_REFUSED_STREAMS: u32 = 64;
+/// The same a minute, in the long run.
+pub const REFUSED_STREAMS_PER_MINUTE: u32 = 60;
 
 /// Priority of the control stream.
 pub const PRIORITY_CONTROL: i32 = 30;
@@ -101,6 +117,8 @@ pub const PRIORITY_BLOB: i32 = -10;
 pub const MAX_KNOWN_PEERS: usize = 2_048;
 /// Wanted peers in one space, found by peer exchange. Others are known, and not dialled.
 pub const MAX_WANTED_PER_SPACE: usize = 32;
+/// Wanted peers that were found on the LAN. Whoever is in it can announce any number of them.
+pub const MAX_WANTED_NEIGHBOURS: usize = 64;
 /// Failures after which a peer that is known by hearsay only gives way to another one.
 pub const GIVE_WAY_FAILURES: u32 = 5;
 /// Dials under way.
@@ -113,6 +131,16 @@ pub const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 pub const BACKOFF_LAST: Duration = Duration::from_secs(300);
 /// A connection that lasted so long was a success: the next wait is the first one again.
 pub const STABLE: Duration = Duration::from_secs(10);
+/// How long a peer that broke the protocol is kept out, the first time. Each further time: twice as
+/// long as before.
+pub const BAN_FIRST: Duration = Duration::from_secs(30);
+/// The longest ban.
+pub const BAN_LAST: Duration = Duration::from_secs(3_600);
+/// After a ban's end: so much time makes up for one time that the peer broke the protocol.
+pub const BAN_DECAY: Duration = Duration::from_secs(600);
+/// Peers that are kept out, or whose next ban would be longer. Of more, the ban that ends first is
+/// forgotten: who has so many ids needs none of them twice.
+pub const MAX_BANS: usize = 1_024;
 /// Apps whose bytes are counted apart. Bytes of further ones are counted with the control stream's.
 pub const MAX_COUNTED_APPS: usize = 256;
 /// Address prefixes (IPv4 /16, IPv6 /32) that must see this node at the same address before the

@@ -7,6 +7,7 @@ pub mod limits;
 
 mod accept;
 mod addr;
+mod bans;
 mod bucket;
 mod close;
 mod config;
@@ -35,7 +36,9 @@ mod traffic;
 pub use addr::{NotAPeerAddr, PeerAddr, Scope, parse_id, scope};
 pub use close::{Close, CloseCode, Ended, Fault, StreamCode};
 pub use config::{Bind, Config, Timings};
-pub use control::{Control, ControlError, Hello, PeerEntry, RunId, Tag};
+pub use control::{
+    ConnectionName, Control, ControlError, Hello, PeerEntry, RunId, Tag, connection_name,
+};
 pub use endpoint::BindError;
 pub use entering::enter_tag;
 pub use handler::{Handler, SpaceKey};

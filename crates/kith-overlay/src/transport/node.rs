@@ -9,8 +9,10 @@ use iroh::{Endpoint, EndpointId};
 use n0_future::time::Instant;
 use tokio::sync::{Notify, watch};
 
-use super::control::RunId;
-use super::gate::Gate;
+use super::control::{Hello, RunId, connection_name};
+use super::endpoint::Bound;
+use super::gate::{Gate, OneOf};
+use super::limits::MAX_ENDPOINTS;
 use super::peer::{NewPeer, Peer};
 use super::quorum::Quorum;
 use super::table::{Slot, Table, Verdict};
@@ -20,7 +22,9 @@ use super::{Close, CloseCode, Config, Ended, Handler, Refused, Scope, Way, scope
 /// The state. Its locks are held for no await, and one at a time.
 pub(crate) struct Node {
     pub(crate) config: Config,
-    pub(crate) endpoint: Endpoint,
+    me: EndpointId,
+    /// The first one is there from the start; others were added for more sockets.
+    endpoints: watch::Sender<Vec<Bound>>,
     pub(crate) handler: Arc<dyn Handler>,
     pub(crate) run_id: RunId,
     pub(crate) gate: Gate,
@@ -48,17 +52,19 @@ pub(crate) struct Installed {
 impl Node {
     pub(crate) fn new(
         config: Config,
-        endpoint: Endpoint,
+        first: Bound,
         handler: Arc<dyn Handler>,
         run_id: RunId,
         gate: Gate,
         refused: Arc<Refused>,
     ) -> Self {
         let reach = if config.offline { Scope::Local } else { Scope::Global };
-        let table = Table::new(endpoint.id(), reach);
+        let me = first.endpoint.id();
+        let table = Table::new(me, reach);
         Self {
             config,
-            endpoint,
+            me,
+            endpoints: watch::Sender::new(vec![first]),
             handler,
             run_id,
             gate,
@@ -73,6 +79,34 @@ impl Node {
             kick: Notify::new(),
             closing: watch::Sender::new(false),
         }
+    }
+
+    /// This node's public key.
+    pub(crate) fn id(&self) -> EndpointId {
+        self.me
+    }
+
+    /// The endpoint that is there from the start.
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        self.endpoints.borrow()[0].endpoint.clone()
+    }
+
+    /// All endpoints, each with its sockets.
+    pub(crate) fn endpoints(&self) -> Vec<Bound> {
+        self.endpoints.borrow().clone()
+    }
+
+    /// Adds an endpoint of the same key with other sockets; returns the one that has to make room.
+    pub(crate) fn add_endpoint(&self, bound: Bound) -> Option<Endpoint> {
+        let mut spare = None;
+        self.endpoints.send_modify(|endpoints| {
+            endpoints.push(bound);
+            if endpoints.len() > MAX_ENDPOINTS {
+                spare = Some(endpoints.remove(1).endpoint);
+            }
+        });
+        self.change(|table| table.retry_all(Instant::now()));
+        spare
     }
 
     pub(crate) fn table(&self) -> MutexGuard<'_, Table> {
@@ -125,18 +159,20 @@ impl Node {
     pub(crate) fn install(&self, new: NewConnection) -> Result<Installed, Close> {
         let conn = new.conn;
         let peer = Arc::new(Peer::new(NewPeer {
-            me: self.endpoint.id(),
-            run_id: new.run_id,
+            me: self.me,
+            run_id: new.hello.run_id,
             number: self.numbers.fetch_add(1, Ordering::Relaxed),
             conn,
             exporter: new.exporter,
             counts: new.counts,
             node_counts: self.counts.clone(),
             refused: self.refused.clone(),
+            stranger: new.stranger,
         }));
         let slot = Slot {
             number: peer.number(),
-            run_id: new.run_id,
+            run_id: new.hello.run_id,
+            name: connection_name(&new.exporter),
             dialled: peer.dialled(),
             since: Instant::now(),
         };
@@ -146,7 +182,13 @@ impl Node {
         self.live().insert(peer.number(), peer.clone());
         self.live_count.send_modify(|n| *n += 1);
         let address = peer.address();
-        let verdict = self.change(|table| table.connected(peer.id(), slot, address));
+        let (verdict, wanted) = self.change(|table| {
+            let verdict = table.connected(peer.id(), slot, new.hello.lost, address);
+            (verdict, table.get(&peer.id()).is_some_and(|known| !known.reasons().is_empty()))
+        });
+        if wanted {
+            peer.is_no_stranger();
+        }
         let serves = match verdict {
             Verdict::First => true,
             Verdict::Replaces(old) => {
@@ -173,12 +215,12 @@ impl Node {
         Ok(Installed { peer, serves })
     }
 
-    /// The connection is over.
-    pub(crate) fn uninstall(&self, peer: &Peer, ended: &Ended) {
+    /// The connection is over; the peer is banned until then.
+    pub(crate) fn uninstall(&self, peer: &Peer, ended: &Ended, banned: Option<Instant>) {
         self.remove(peer);
-        let jitter = jitter();
+        let (now, jitter) = (Instant::now(), jitter());
         self.change(|table| {
-            table.disconnected(Instant::now(), &peer.id(), peer.number(), ended, jitter)
+            table.disconnected(now, &peer.id(), peer.number(), ended, banned, jitter)
         });
     }
 
@@ -189,12 +231,19 @@ impl Node {
 
     /// Where this node can be reached, as far as it knows.
     pub(crate) fn own_addresses(&self) -> Vec<SocketAddr> {
-        self.endpoint.addr().ip_addrs().copied().filter(|addr| scope(addr).is_some()).collect()
+        let mut addrs = Vec::new();
+        for Bound { endpoint, .. } in self.endpoints() {
+            addrs.extend(endpoint.addr().ip_addrs().filter(|addr| scope(addr).is_some()));
+        }
+        addrs
     }
 
     /// Blocks a peer, or takes it back.
     pub(crate) fn block(&self, id: EndpointId, blocked: bool) {
         self.gate.block(id, blocked);
+        if !blocked {
+            self.gate.forgive(&id);
+        }
         let number = self.change(|table| table.block(Instant::now(), id, blocked));
         if let Some(peer) = number.and_then(|number| self.live_by_number(number)) {
             peer.close(Close::new(CloseCode::Blocked, "blocked"));
@@ -203,7 +252,7 @@ impl Node {
 
     pub(crate) fn note_way(&self, peer: &super::PeerAddr, way: Way, reason: Option<super::Reason>) {
         let noted = self.change(|table| table.add(Instant::now(), peer, way, reason));
-        if !noted && peer.id != self.endpoint.id() {
+        if !noted && peer.id != self.me {
             self.refused.count("known_peers");
         }
     }
@@ -222,9 +271,12 @@ impl Node {
 /// What [`Node::install`] needs to know.
 pub(crate) struct NewConnection {
     pub(crate) conn: iroh::endpoint::Connection,
-    pub(crate) run_id: RunId,
+    /// The peer's.
+    pub(crate) hello: Hello,
     pub(crate) exporter: [u8; 32],
     pub(crate) counts: Arc<Counts>,
+    /// Held while the peer shares nothing with this node.
+    pub(crate) stranger: Option<OneOf>,
 }
 
 fn duplicate() -> Close {

@@ -13,14 +13,15 @@ use super::limits::CLOSE_DRAIN;
 use super::node::Node;
 use super::table::Known;
 use super::{
-    BindError, Close, CloseCode, Config, Ended, Handler, Path, Peer, PeerAddr, PeerStatus, Reason,
-    Refused, RunId, Scope, Snapshot, Traffic, Way, dial, endpoint, scope,
+    Bind, BindError, Close, CloseCode, Config, Ended, Handler, Path, Peer, PeerAddr, PeerState,
+    PeerStatus, Reason, Refused, RunId, Scope, Snapshot, Traffic, Way, dial, endpoint, scope,
 };
 
 /// All connections of a node. Cheap to clone; ends with [`Overlay::close`], not by being dropped.
 #[derive(Clone)]
 pub struct Overlay {
     node: Arc<Node>,
+    /// Empty once it is closed. Held while an endpoint is closed or added.
     tasks: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
 
@@ -36,12 +37,13 @@ impl Overlay {
         let gate = Gate::new(&config.blocked, config.max_connections, refused.clone());
         let endpoint = endpoint::bind(&config, &gate).await?;
         let blocked = config.blocked.clone();
+        let first = endpoint.endpoint.clone();
         let node = Arc::new(Node::new(config, endpoint, handler, run_id, gate, refused));
         for id in blocked {
             node.table().block(Instant::now(), id, true);
         }
         let tasks = vec![
-            n0_future::task::spawn(dial::accept(node.clone())),
+            n0_future::task::spawn(dial::accept(node.clone(), first)),
             n0_future::task::spawn(dial::dial(node.clone())),
         ];
         Ok(Self { node, tasks: Arc::new(Mutex::new(tasks)) })
@@ -49,7 +51,7 @@ impl Overlay {
 
     /// This node's public key.
     pub fn id(&self) -> EndpointId {
-        self.node.endpoint.id()
+        self.node.id()
     }
 
     /// This run of the node.
@@ -68,7 +70,8 @@ impl Overlay {
     /// The sockets: what was bound, with the ports that were chosen.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn bound(&self) -> Vec<std::net::SocketAddr> {
-        self.node.endpoint.bound_sockets()
+        let endpoints = self.node.endpoints().into_iter();
+        endpoints.flat_map(|bound| bound.endpoint.bound_sockets()).collect()
     }
 
     /// Takes note of a peer. With a reason it is wanted: dialled at once, and again until it is
@@ -79,7 +82,11 @@ impl Overlay {
 
     /// Wants a known peer, for one more reason.
     pub fn want(&self, id: &EndpointId, reason: Reason) {
-        self.node.change(|table| table.want(Instant::now(), id, reason));
+        let news = self.node.table().want(Instant::now(), id, reason);
+        // Else whoever wants on each change would wake itself.
+        if news {
+            self.node.change(|_| ());
+        }
     }
 
     /// Takes a reason back. A peer without one is not dialled again; its connection stays as long
@@ -124,7 +131,8 @@ impl Overlay {
             .iter()
             .map(|(id, known)| {
                 let number = known.slot().map(|slot| slot.number);
-                status(*id, known, live.iter().find(|peer| Some(peer.number()) == number))
+                let peer = live.iter().find(|peer| Some(peer.number()) == number);
+                status(*id, known, peer, self.node.gate.banned(id))
             })
             .collect();
         let found = table.found().clone();
@@ -148,29 +156,56 @@ impl Overlay {
         self.node.changes()
     }
 
+    /// Binds more sockets: the machine got an address, and those there are do not serve it. The
+    /// sockets added longest ago are closed where there are too many of these.
+    ///
+    /// # Errors
+    /// When they can't be had, or the overlay is closed.
+    pub async fn add_sockets(&self, bind: Vec<Bind>) -> Result<(), BindError> {
+        let mut tasks = self.tasks.lock().await;
+        if tasks.is_empty() || self.node.is_closing() {
+            return Err(BindError::Failed("the overlay is closed".to_owned()));
+        }
+        let config = Config { bind, ..self.node.config.clone() };
+        let bound = endpoint::bind(&config, &self.node.gate).await?;
+        tasks.retain(|task| !task.is_finished());
+        tasks.push(n0_future::task::spawn(dial::accept(self.node.clone(), bound.endpoint.clone())));
+        if let Some(spare) = self.node.add_endpoint(bound) {
+            spare.close().await;
+        }
+        Ok(())
+    }
+
     /// Says goodbye to all peers, hands over what is under way for a moment, and closes. Returns
     /// when the peers know, or can't be told.
     pub async fn close(&self) {
         self.node.closing.send_replace(true);
-        let shutdown = || Ended::Here(Close::new(CloseCode::Shutdown, "the node stops"));
+        let mut tasks = self.tasks.lock().await;
+        let shutdown = || Close::new(CloseCode::Shutdown, "the node stops");
         for peer in self.node.all_live() {
-            peer.drain(shutdown());
+            peer.drain(Ended::Here(shutdown()));
         }
         let mut live = self.node.live_count();
         let _ = timeout(CLOSE_DRAIN, live.wait_for(|live| *live == 0)).await;
         for peer in self.node.all_live() {
-            peer.close(Close::new(CloseCode::Shutdown, "the node stops"));
+            peer.close(shutdown());
         }
-        self.node.endpoint.close().await;
-        let tasks = std::mem::take(&mut *self.tasks.lock().await);
-        for task in tasks {
+        for bound in self.node.endpoints() {
+            bound.endpoint.close().await;
+        }
+        for task in tasks.drain(..) {
             // A task that panicked has told so by itself.
             let _ = timeout(Duration::from_secs(1), task).await;
         }
     }
 }
 
-fn status(id: EndpointId, known: &Known, peer: Option<&Arc<Peer>>) -> PeerStatus {
+fn status(
+    id: EndpointId,
+    known: &Known,
+    peer: Option<&Arc<Peer>>,
+    banned: Option<Instant>,
+) -> PeerStatus {
     let address = peer.and_then(|peer| peer.address());
     let path = peer.map(|_| match address.as_ref().and_then(scope) {
         Some(Scope::Loopback | Scope::Local) => Path::Lan,
@@ -180,7 +215,12 @@ fn status(id: EndpointId, known: &Known, peer: Option<&Arc<Peer>>) -> PeerStatus
     let addresses = known.to_dial();
     PeerStatus {
         id,
-        state: known.state(),
+        state: match known.state() {
+            PeerState::Waiting | PeerState::Dialling | PeerState::Idle if banned.is_some() => {
+                PeerState::Banned
+            }
+            state => state,
+        },
         path,
         address: address.or_else(|| addresses.first().copied()),
         addresses,
@@ -192,7 +232,7 @@ fn status(id: EndpointId, known: &Known, peer: Option<&Arc<Peer>>) -> PeerStatus
         spaces: known.spaces().clone(),
         traffic: known.counts.snapshot(),
         failures: if peer.is_some() { 0 } else { known.failures() },
-        next_try: known.next_try(),
+        next_try: banned.or(known.next_try()),
         error: known.error().map(str::to_owned),
     }
 }

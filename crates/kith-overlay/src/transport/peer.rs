@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::control::{Control, RunId};
 use super::entering::Entering;
+use super::gate::OneOf;
 use super::lane::{self, Lane};
 use super::limits::{MAX_FRAME, MAX_LANES, MAX_STRANGE_SPACES, MAX_TOLD};
 use super::outbox::Outbox;
@@ -78,6 +79,7 @@ pub struct Peer {
     counts: Arc<Counts>,
     node_counts: Arc<Counts>,
     refused: Arc<Refused>,
+    stranger: Mutex<Option<OneOf>>,
 }
 
 /// What a [`Peer`] is made of.
@@ -91,6 +93,7 @@ pub(crate) struct NewPeer {
     pub(crate) counts: Arc<Counts>,
     pub(crate) node_counts: Arc<Counts>,
     pub(crate) refused: Arc<Refused>,
+    pub(crate) stranger: Option<OneOf>,
 }
 
 impl Peer {
@@ -115,6 +118,7 @@ impl Peer {
             counts: new.counts,
             node_counts: new.node_counts,
             refused: new.refused,
+            stranger: Mutex::new(new.stranger),
         }
     }
 
@@ -282,6 +286,12 @@ impl Peer {
     /// Counts something that a limit refused, by the limit's name.
     pub fn refused(&self, limit: &'static str) {
         self.refused.count(limit);
+    }
+
+    /// It is wanted, or shares a space: it takes no stranger's place.
+    pub(crate) fn is_no_stranger(&self) {
+        let stranger = self.stranger.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(stranger);
     }
 
     pub(crate) fn conn(&self) -> &Connection {

@@ -4,20 +4,22 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use iroh::EndpointId;
 use iroh::endpoint::Connection;
 use n0_future::task::JoinSet;
-use n0_future::time::{Instant, sleep};
+use n0_future::time::{Instant, sleep, timeout};
 use tokio::sync::watch;
 use tracing::{debug, info};
 
 use super::accept::{self, Streams};
 use super::bucket::Bucket;
-use super::control::Control;
+use super::control::{Control, Hello};
 use super::exchange;
-use super::gate::Place;
+use super::gate::{OneOf, Place};
 use super::hello::{self, Greeted};
 use super::limits::{
-    CONTROL_BURST, CONTROL_RATE, INTRODUCE_BURST, INTRODUCE_PER_MINUTE, MAX_CONTROL_FRAME,
+    CONTROL_BURST, CONTROL_RATE, INTRODUCE_BURST, INTRODUCE_PER_MINUTE, INTRODUCED_BURST,
+    INTRODUCED_PER_MINUTE, MAX_CONTROL_FRAME, VERSION,
 };
 use super::node::{Installed, NewConnection, Node};
 use super::outbox::News;
@@ -49,7 +51,8 @@ pub(crate) struct Session {
     _place: Place,
 }
 
-/// Says Hello on a new connection and gives it its place.
+/// Says Hello on a new connection and gives it its place. A stranger is counted as one until it is
+/// known for more than its key.
 ///
 /// # Errors
 /// With what the connection was closed.
@@ -57,21 +60,26 @@ pub(crate) async fn begin(
     node: &Arc<Node>,
     conn: Connection,
     place: Place,
+    stranger: Option<OneOf>,
 ) -> Result<Session, Close> {
     let id = conn.remote_id();
-    let counts = node.table().counts(Instant::now(), id);
+    let (counts, lost) = {
+        let mut table = node.table();
+        (table.counts(Instant::now(), id), table.lost(&id))
+    };
     let limit = node.config.timings.hello;
-    let greeted = hello::greet(&conn, node.run_id, &counts, &node.counts, limit).await;
+    let ours = Hello { version: VERSION, features: 0, run_id: node.run_id, lost };
+    let greeted = hello::greet(&conn, ours, &counts, &node.counts, limit).await;
     let begun = greeted.and_then(|Greeted { hello, exporter, send, recv }| {
         let conn = conn.clone();
-        let new = NewConnection { conn, run_id: hello.run_id, exporter, counts };
+        let new = NewConnection { conn, hello, exporter, counts, stranger };
         let Installed { peer, serves } = node.install(new)?;
         let node = node.clone();
         Ok(Session { node, peer, serves, send, recv, _place: place })
     });
     if let Err(close) = &begun {
         conn.close(close.code.into(), close.reason.as_bytes());
-        count(node, close);
+        blame(node, id, close);
         debug!(peer = %id.fmt_short(), reason = %close, "no connection after the handshake");
     }
     begun
@@ -87,15 +95,16 @@ impl Session {
             greet_handler(&node, &peer);
         }
         let ended = drive(&node, &peer, serves, send, recv).await;
+        let mut banned = None;
         if let Ended::Here(close) = &ended {
             peer.conn().close(close.code.into(), close.reason.as_bytes());
-            count(&node, close);
+            banned = blame(&node, peer.id(), close);
         }
         if let Ended::There(code) = &ended {
             peer.conn().close((*code).into(), b"");
         }
         peer.set_ended(ended.clone());
-        node.uninstall(&peer, &ended);
+        node.uninstall(&peer, &ended, banned);
         if serves {
             node.handler.disconnected(&peer);
             node.tell_change();
@@ -104,8 +113,9 @@ impl Session {
     }
 }
 
-/// Counts a close that a limit or a fault of the peer's is the reason of.
-fn count(node: &Node, close: &Close) {
+/// Counts a close that a limit or a fault of the peer's is the reason of. Who broke the protocol is
+/// kept out for a while: until when.
+fn blame(node: &Node, id: EndpointId, close: &Close) -> Option<Instant> {
     match close.code {
         CloseCode::Violation
         | CloseCode::Incompatible
@@ -114,6 +124,11 @@ fn count(node: &Node, close: &Close) {
         | CloseCode::Internal => node.refused.count(close.code.name()),
         CloseCode::Shutdown | CloseCode::Replaced | CloseCode::Duplicate => {}
     }
+    let banned = (close.code == CloseCode::Violation).then(|| node.gate.strike(id));
+    if banned.is_some() {
+        info!(peer = %id.fmt_short(), reason = %close, "broke the protocol: kept out for a while");
+    }
+    banned
 }
 
 fn greet_handler(node: &Node, peer: &Arc<Peer>) {
@@ -172,9 +187,13 @@ async fn control(
             Phase::Draining(ended) | Phase::Ended(ended) => ended.clone(),
             Phase::Open => Ended::Here(Close::violation("the control stream ended")),
         },
-        // The connection itself knows better why it is over.
+        // The connection itself knows better why it is over, or will in a moment.
         Err(close) if close.code == CloseCode::Shutdown => {
-            Ended::from_transport(&peer.conn().closed().await)
+            let closed = timeout(node.config.timings.drain, peer.conn().closed()).await;
+            closed.map_or_else(
+                |_| Ended::Here(Close::violation("the control stream was ended alone")),
+                |error| Ended::from_transport(&error),
+            )
         }
         Err(close) => Ended::Here(close),
     }
@@ -226,6 +245,7 @@ async fn read_control(
     let now = Instant::now();
     let mut rate = Bucket::new(now, CONTROL_BURST, CONTROL_RATE * 60);
     let mut introductions = Bucket::new(now, INTRODUCE_BURST, INTRODUCE_PER_MINUTE);
+    let mut introduced = Bucket::new(now, INTRODUCED_BURST, INTRODUCED_PER_MINUTE);
     while let Some(frame) =
         recv.read_frame(MAX_CONTROL_FRAME).await.map_err(|error| hello::fault(&error))?
     {
@@ -252,7 +272,10 @@ async fn read_control(
                 }
             }
             Some(Control::Introduced { space, peer: who, addrs }) => {
-                exchange::introduced(node, peer, space, who, addrs);
+                match introduced.take(Instant::now()) {
+                    Ok(()) => exchange::introduced(node, peer, space, who, addrs),
+                    Err(_) => peer.refused("introduced"),
+                }
             }
             Some(Control::Goodbye { code, streams }) => {
                 if progress.borrow().goodbye.is_some() {
@@ -278,6 +301,7 @@ async fn told(node: &Arc<Node>, peer: &Arc<Peer>) -> Ended {
                 News::Entered(at) => {
                     debug!(peer = %peer.id().fmt_short(), space = %at.space, "entered");
                     node.change(|table| table.entered(&peer.id(), at.space));
+                    peer.is_no_stranger();
                     peer.expect(&at);
                     node.handler.entered(peer, at);
                     peer.admit(at);

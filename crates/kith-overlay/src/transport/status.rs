@@ -83,6 +83,8 @@ pub enum PeerState {
     Waiting,
     /// Known, and not wanted.
     Idle,
+    /// It broke the protocol, and is kept out until [`PeerStatus::next_try`].
+    Banned,
     /// Blocked by the person.
     Blocked,
 }
@@ -138,7 +140,7 @@ pub struct PeerStatus {
     pub traffic: Traffic,
     /// Tries since the last connection.
     pub failures: u32,
-    /// When the next try is due.
+    /// When the next try is due, or the ban ends.
     pub next_try: Option<Instant>,
     /// Why the last try failed, or how the last connection ended.
     pub error: Option<String>,

@@ -11,10 +11,10 @@ use iroh::EndpointId;
 use kith_log::SpaceId;
 use n0_future::time::{Duration, Instant};
 
-use super::control::RunId;
+use super::control::{ConnectionName, RunId};
 use super::limits::{
     BACKOFF_FIRST, BACKOFF_LAST, GIVE_WAY_FAILURES, MAX_ADDRESSES, MAX_DIALS, MAX_KNOWN_PEERS,
-    MAX_WANTED_PER_SPACE, STABLE,
+    MAX_WANTED_NEIGHBOURS, MAX_WANTED_PER_SPACE, STABLE,
 };
 use super::traffic::Counts;
 use super::{CloseCode, Ended, PeerAddr, PeerState, Reason, Scope, Way, scope};
@@ -25,6 +25,8 @@ pub(crate) struct Slot {
     /// The peer's number in this process.
     pub(crate) number: u64,
     pub(crate) run_id: RunId,
+    /// What both sides call the connection.
+    pub(crate) name: ConnectionName,
     /// Whether this node dialled.
     pub(crate) dialled: bool,
     pub(crate) since: Instant,
@@ -63,11 +65,16 @@ enum Link {
 #[derive(Debug)]
 pub(crate) struct Known {
     addresses: Vec<Address>,
+    /// Where it came from, the last time that it dialled: the overlay has one socket, for dialling
+    /// and for being dialled.
+    came_from: Option<SocketAddr>,
     ways: BTreeSet<Way>,
     reasons: BTreeSet<Reason>,
     spaces: BTreeSet<SpaceId>,
     blocked: bool,
     link: Link,
+    /// The connection with it that ended last.
+    lost: ConnectionName,
     failures: u32,
     next_try: Option<Instant>,
     error: Option<String>,
@@ -111,12 +118,12 @@ impl Table {
         if peer.id == self.me || !self.make_room(&peer.id) {
             return false;
         }
-        let crowded = match (way, reason) {
-            (Way::Exchange | Way::Introduce, Some(Reason::Space(space))) => {
-                !self.room_in(&space, &peer.id)
-            }
-            _ => false,
+        let most = match (way, reason) {
+            (Way::Exchange | Way::Introduce, Some(Reason::Space(_))) => MAX_WANTED_PER_SPACE,
+            (Way::Lan, Some(Reason::Neighbour)) => MAX_WANTED_NEIGHBOURS,
+            _ => usize::MAX,
         };
+        let crowded = reason.is_some_and(|reason| !self.room_for(reason, most, &peer.id));
         let reach = self.reach;
         let known = self.peers.entry(peer.id).or_insert_with(|| Known::new(now));
         known.heard = now;
@@ -142,14 +149,14 @@ impl Table {
         true
     }
 
-    pub(crate) fn want(&mut self, now: Instant, id: &EndpointId, reason: Reason) {
-        if let Some(known) = self.peers.get_mut(id) {
-            let first = known.reasons.is_empty();
-            known.reasons.insert(reason);
-            if first && known.link == Link::Idle {
-                known.next_try = Some(now);
-            }
+    /// True where that is news.
+    pub(crate) fn want(&mut self, now: Instant, id: &EndpointId, reason: Reason) -> bool {
+        let Some(known) = self.peers.get_mut(id) else { return false };
+        let first = known.reasons.is_empty();
+        if first && known.link == Link::Idle {
+            known.next_try = Some(now);
         }
+        known.reasons.insert(reason)
     }
 
     pub(crate) fn unwant(&mut self, id: &EndpointId, reason: Reason) {
@@ -179,6 +186,8 @@ impl Table {
                 Link::Idle | Link::Dialling => None,
             };
         }
+        // The other side waits for long after it was told: this one dials.
+        known.failures = 0;
         if known.wanted() && known.link == Link::Idle {
             known.next_try = Some(now);
         }
@@ -251,11 +260,12 @@ impl Table {
         }
     }
 
-    /// A connection said Hello.
+    /// A connection said Hello, and which one the peer `lost` last.
     pub(crate) fn connected(
         &mut self,
         id: EndpointId,
         slot: Slot,
+        lost: ConnectionName,
         address: Option<SocketAddr>,
     ) -> Verdict {
         let now = slot.since;
@@ -271,8 +281,10 @@ impl Table {
             known.ways.insert(Way::Incoming);
             *self.found.entry(Way::Incoming).or_default() += 1;
         }
-        if let Some(addr) = address.filter(|_| slot.dialled) {
-            known.worked(addr);
+        match address {
+            Some(addr) if slot.dialled => known.worked(addr),
+            Some(addr) => known.came_from = Some(addr),
+            None => {}
         }
         let verdict = match &known.link {
             Link::Idle | Link::Dialling => Verdict::First,
@@ -280,6 +292,8 @@ impl Table {
             Link::Connected(old) if old.run_id != slot.run_id || old.dialled == slot.dialled => {
                 Verdict::Replaces(old.number)
             }
+            // This node dialled the old one, and the peer says that it is over.
+            Link::Connected(old) if old.name == lost => Verdict::Replaces(old.number),
             Link::Connected(old) => {
                 let winner_dialled = me.as_bytes() < id.as_bytes();
                 if slot.dialled == winner_dialled {
@@ -296,12 +310,14 @@ impl Table {
     }
 
     /// A connection is over. True where it was the peer's connection, and no other took its place.
+    /// A peer that is banned is not dialled before the ban's end.
     pub(crate) fn disconnected(
         &mut self,
         now: Instant,
         id: &EndpointId,
         number: u64,
         ended: &Ended,
+        banned: Option<Instant>,
         jitter: u64,
     ) -> bool {
         let Some(known) = self.peers.get_mut(id) else { return false };
@@ -313,13 +329,20 @@ impl Table {
             known.failures = 0;
         }
         known.heard = now;
+        known.lost = slot.name;
         known.link = Link::Idle;
         known.error = Some(ended.to_string());
         if hopeless(ended) {
             known.failures = known.failures.max(HOPELESS_FAILURES);
         }
         known.wait(now, jitter);
+        known.next_try = known.next_try.map(|at| banned.map_or(at, |end| at.max(end)));
         true
+    }
+
+    /// The connection with a peer that ended last; zeros where there is none.
+    pub(crate) fn lost(&self, id: &EndpointId) -> ConnectionName {
+        self.peers.get(id).map(|known| known.lost).unwrap_or_default()
     }
 
     /// The number of a peer's connection.
@@ -348,22 +371,15 @@ impl Table {
         self.peers.entry(id).or_insert_with(|| Known::new(now)).counts.clone()
     }
 
-    /// Whether one more peer that others named may be wanted in a space. One of them that was never
+    /// Whether one more peer that others named may be wanted for a reason. One of them that was never
     /// reached, though tried often enough, makes room: else names of nobody would keep others out.
-    fn room_in(&mut self, space: &SpaceId, newcomer: &EndpointId) -> bool {
-        let reason = Reason::Space(*space);
+    fn room_for(&mut self, reason: Reason, most: usize, newcomer: &EndpointId) -> bool {
         let wanted = |(_, known): &(_, &mut Known)| known.reasons.contains(&reason);
         let wanted: Vec<_> = self.peers.iter_mut().filter(wanted).collect();
-        if wanted.len() < MAX_WANTED_PER_SPACE || wanted.iter().any(|(id, _)| *id == newcomer) {
+        if wanted.len() < most || wanted.iter().any(|(id, _)| *id == newcomer) {
             return true;
         }
-        let hearsay = |known: &Known| {
-            known.failures >= GIVE_WAY_FAILURES
-                && known.link == Link::Idle
-                && known.addresses.iter().all(|address| !address.worked)
-                && known.ways.iter().all(|way| matches!(way, Way::Exchange | Way::Introduce))
-        };
-        let worst = wanted.into_iter().map(|(_, known)| known).filter(|known| hearsay(known));
+        let worst = wanted.into_iter().map(|(_, known)| known).filter(|known| known.is_hearsay());
         worst.max_by_key(|known| known.failures).is_some_and(|known| {
             known.unwant(reason);
             true
@@ -371,7 +387,7 @@ impl Table {
     }
 
     /// Makes room for one more peer, where the table is full: whom nobody wants and who was heard
-    /// of longest ago goes.
+    /// of longest ago goes; else one who was only named by others, and never reached.
     fn make_room(&mut self, id: &EndpointId) -> bool {
         if self.peers.len() < MAX_KNOWN_PEERS || self.peers.contains_key(id) {
             return true;
@@ -381,8 +397,8 @@ impl Table {
         let oldest = self
             .peers
             .iter()
-            .filter(|(_, known)| spare(known))
-            .min_by_key(|(_, known)| known.heard)
+            .filter(|(_, known)| spare(known) || known.is_hearsay() && !known.blocked)
+            .min_by_key(|(_, known)| (!spare(known), known.heard))
             .map(|(id, _)| *id);
         oldest.is_some_and(|oldest| self.peers.remove(&oldest).is_some())
     }
@@ -395,10 +411,9 @@ const HOPELESS_FAILURES: u32 = 10;
 fn hopeless(ended: &Ended) -> bool {
     match ended {
         Ended::There(CloseCode::Blocked | CloseCode::Incompatible) | Ended::Unknown(_) => true,
-        Ended::Here(close) => matches!(
-            close.code,
-            CloseCode::Violation | CloseCode::Incompatible | CloseCode::Limits | CloseCode::Blocked
-        ),
+        Ended::Here(close) => {
+            matches!(close.code, CloseCode::Violation | CloseCode::Incompatible | CloseCode::Limits)
+        }
         Ended::There(_) | Ended::Lost(_) => false,
     }
 }
@@ -415,11 +430,13 @@ impl Known {
     fn new(now: Instant) -> Self {
         Self {
             addresses: Vec::new(),
+            came_from: None,
             ways: BTreeSet::new(),
             reasons: BTreeSet::new(),
             spaces: BTreeSet::new(),
             blocked: false,
             link: Link::Idle,
+            lost: ConnectionName::default(),
             failures: 0,
             next_try: None,
             error: None,
@@ -469,8 +486,13 @@ impl Known {
         self.error.as_deref()
     }
 
+    /// All addresses, the one where the peer came from among them.
     pub(crate) fn to_dial(&self) -> Vec<SocketAddr> {
-        self.addresses.iter().map(|address| address.addr).collect()
+        let known = |addr: &SocketAddr| self.addresses.iter().any(|known| known.addr == *addr);
+        let came_from = self.came_from.filter(|addr| !known(addr));
+        let room = MAX_ADDRESSES - usize::from(came_from.is_some());
+        let addresses = self.addresses.iter().map(|address| address.addr).take(room);
+        addresses.chain(came_from).collect()
     }
 
     pub(crate) fn addresses_that_worked(&self) -> Vec<SocketAddr> {
@@ -482,7 +504,17 @@ impl Known {
     }
 
     fn dialable(&self) -> bool {
-        self.link == Link::Idle && self.wanted() && !self.addresses.is_empty()
+        let somewhere = !self.addresses.is_empty() || self.came_from.is_some();
+        self.link == Link::Idle && self.wanted() && somewhere
+    }
+
+    /// Whether others named it, and it was tried and never reached.
+    fn is_hearsay(&self) -> bool {
+        let named = |way: &Way| matches!(way, Way::Exchange | Way::Introduce | Way::Lan);
+        self.failures >= GIVE_WAY_FAILURES
+            && self.link == Link::Idle
+            && self.addresses.iter().all(|address| !address.worked)
+            && self.ways.iter().all(named)
     }
 
     fn unwant(&mut self, reason: Reason) {
@@ -542,8 +574,14 @@ mod tests {
     }
 
     fn slot(number: u64, run: u8, dialled: bool, since: Instant) -> Slot {
-        Slot { number, run_id: [run; 16], dialled, since }
+        Slot { number, run_id: [run; 16], name: name(number), dialled, since }
     }
+
+    fn name(number: u64) -> ConnectionName {
+        u128::from(number).to_be_bytes()
+    }
+
+    const NONE: ConnectionName = [0; 16];
 
     fn lost() -> Ended {
         Ended::Lost("no answer".to_owned())
@@ -562,12 +600,32 @@ mod tests {
                 let mut table = Table::new(me, Scope::Global);
                 let of = |number: u64| slot(number, 7, (number == 1) == (me == small), now);
                 let second = 3 - first;
-                assert_eq!(table.connected(other, of(first), None), Verdict::First);
+                assert_eq!(table.connected(other, of(first), name(9), None), Verdict::First);
                 let want = if second == 1 { Verdict::Wins(2) } else { Verdict::Loses };
-                assert_eq!(table.connected(other, of(second), None), want);
+                assert_eq!(table.connected(other, of(second), name(9), None), want);
                 assert_eq!(table.connection(&other), Some(1));
             }
         }
+    }
+
+    #[test]
+    fn a_dial_after_a_loss_replaces_what_was_lost() {
+        let (small, large) = pair();
+        let now = Instant::now();
+        // The smaller one dialled; then the connection died for the larger one alone.
+        let mut tables = [Table::new(small, Scope::Global), Table::new(large, Scope::Global)];
+        let [at_small, at_large] = &mut tables;
+        assert_eq!(at_small.connected(large, slot(1, 7, true, now), NONE, None), Verdict::First);
+        assert_eq!(at_large.connected(small, slot(1, 7, false, now), NONE, None), Verdict::First);
+        assert!(at_large.disconnected(now, &small, 1, &lost(), None, 0));
+        let told = at_large.lost(&small);
+        let verdict = at_small.connected(large, slot(2, 7, false, now), told, None);
+        assert_eq!(verdict, Verdict::Replaces(1), "no timeout is waited for");
+        let heard = at_small.lost(&large);
+        assert_eq!(at_large.connected(small, slot(2, 7, true, now), heard, None), Verdict::First);
+        // What is said of an older one does not count.
+        let verdict = at_large.connected(small, slot(3, 7, false, now), name(1), None);
+        assert_eq!(verdict, Verdict::Wins(2));
     }
 
     #[test]
@@ -575,13 +633,14 @@ mod tests {
         let (me, other) = pair();
         let now = Instant::now();
         let mut table = Table::new(me, Scope::Global);
-        assert_eq!(table.connected(other, slot(1, 7, true, now), None), Verdict::First);
-        assert_eq!(table.connected(other, slot(2, 8, false, now), None), Verdict::Replaces(1));
-        assert_eq!(table.connected(other, slot(3, 8, false, now), None), Verdict::Replaces(2));
+        let mut connected = |slot| table.connected(other, slot, NONE, None);
+        assert_eq!(connected(slot(1, 7, true, now)), Verdict::First);
+        assert_eq!(connected(slot(2, 8, false, now)), Verdict::Replaces(1));
+        assert_eq!(connected(slot(3, 8, false, now)), Verdict::Replaces(2));
         // The end of what was replaced changes nothing.
-        assert!(!table.disconnected(now, &other, 1, &lost(), 0));
+        assert!(!table.disconnected(now, &other, 1, &lost(), None, 0));
         assert_eq!(table.connection(&other), Some(3));
-        assert!(table.disconnected(now, &other, 3, &lost(), 0));
+        assert!(table.disconnected(now, &other, 3, &lost(), None, 0));
         assert_eq!(table.connection(&other), None);
     }
 
@@ -642,19 +701,25 @@ mod tests {
             table.poll_dials(at);
             table.dialled(at, &id(2), Some("no answer".to_owned()), LATE);
         }
-        table.connected(id(2), slot(1, 7, true, now), Some(addr(1)));
+        table.connected(id(2), slot(1, 7, true, now), NONE, Some(addr(1)));
         assert_eq!(table.poll_timeout(), None);
-        assert!(table.disconnected(now, &id(2), 1, &lost(), LATE));
+        assert!(table.disconnected(now, &id(2), 1, &lost(), None, LATE));
         assert!(table.poll_timeout().unwrap() > now + BACKOFF_LAST / 2, "it did not last");
-        table.connected(id(2), slot(2, 7, true, now), Some(addr(1)));
+        table.connected(id(2), slot(2, 7, true, now), NONE, Some(addr(1)));
         let later = now + STABLE;
-        assert!(table.disconnected(later, &id(2), 2, &lost(), LATE));
+        assert!(table.disconnected(later, &id(2), 2, &lost(), None, LATE));
         assert!(table.poll_timeout().unwrap() <= later + BACKOFF_FIRST);
         // Who does not want this node is not asked again soon.
-        table.connected(id(2), slot(3, 7, true, now), Some(addr(1)));
+        table.connected(id(2), slot(3, 7, true, now), NONE, Some(addr(1)));
         let blocked = Ended::There(CloseCode::Blocked);
-        assert!(table.disconnected(later, &id(2), 3, &blocked, LATE));
+        assert!(table.disconnected(later, &id(2), 3, &blocked, None, LATE));
         assert!(table.poll_timeout().unwrap() > later + BACKOFF_LAST / 2);
+        // Who is banned is not dialled before the ban ends.
+        table.connected(id(2), slot(4, 7, true, now), NONE, Some(addr(1)));
+        let end = later + Duration::from_secs(3_600);
+        let violation = Ended::Here(Close::violation("nonsense"));
+        assert!(table.disconnected(later, &id(2), 4, &violation, Some(end), 0));
+        assert_eq!(table.poll_timeout(), Some(end));
     }
 
     #[test]
@@ -669,14 +734,83 @@ mod tests {
         table.unwant(&id(2), Reason::Person);
         assert_eq!(table.poll_timeout(), None);
         table.want(now, &id(2), Reason::Person);
-        table.connected(id(2), slot(4, 7, false, now), None);
+        table.connected(id(2), slot(4, 7, false, now), NONE, None);
         assert_eq!(table.block(now, id(2), true), Some(4));
         let here = Ended::Here(Close::new(CloseCode::Blocked, "blocked"));
-        assert!(table.disconnected(now, &id(2), 4, &here, 0));
+        assert!(table.disconnected(now, &id(2), 4, &here, None, 0));
         assert_eq!(table.poll_timeout(), None);
-        assert_eq!(table.connected(id(2), slot(5, 7, false, now), None), Verdict::Blocked);
+        assert_eq!(table.connected(id(2), slot(5, 7, false, now), NONE, None), Verdict::Blocked);
         assert_eq!(table.block(now, id(2), false), None);
         assert_eq!(table.poll_timeout(), Some(now));
+    }
+
+    #[test]
+    fn who_came_by_itself_is_dialled_once_unblocked() {
+        let now = Instant::now();
+        let mut table = Table::new(id(1), Scope::Global);
+        let here = Ended::Here(Close::new(CloseCode::Blocked, "blocked"));
+        for ends_first in [true, false] {
+            table.connected(id(2), slot(1, 7, false, now), NONE, Some(addr(5)));
+            table.want(now, &id(2), Reason::Space(SpaceId::from_bytes([1; 32])));
+            assert_eq!(table.block(now, id(2), true), Some(1));
+            if ends_first {
+                assert!(table.disconnected(now, &id(2), 1, &here, None, LATE));
+                table.block(now, id(2), false);
+                assert_eq!(table.poll_timeout(), Some(now), "at once");
+            } else {
+                // A person who changes their mind before the connection has ended.
+                table.block(now, id(2), false);
+                assert!(table.disconnected(now, &id(2), 1, &here, None, LATE));
+                assert!(table.poll_timeout().unwrap() <= now + BACKOFF_FIRST);
+            }
+            let due = table.poll_timeout().unwrap();
+            assert_eq!(table.poll_dials(due)[0].addrs, [addr(5)], "where it came from");
+            table.dialled(due, &id(2), Some("no answer".to_owned()), LATE);
+        }
+    }
+
+    #[test]
+    fn where_a_peer_came_from_keeps_no_address_out() {
+        let now = Instant::now();
+        let mut table = Table::new(id(1), Scope::Global);
+        table.add(now, &PeerAddr::new(id(2), (1..9).map(addr)), Way::Link, Some(Reason::Person));
+        for n in 0..20 {
+            table.connected(id(2), slot(n, 7, false, now), NONE, Some(addr(100 + n as u16)));
+        }
+        let known = table.get(&id(2)).unwrap();
+        let want: Vec<_> = (1..8).chain([119]).map(addr).collect();
+        assert_eq!(known.to_dial(), want);
+        assert_eq!(known.addresses_that_worked(), []);
+        assert!(!table.want(now, &id(2), Reason::Person), "no news");
+        assert!(table.want(now, &id(2), Reason::Neighbour));
+    }
+
+    #[test]
+    fn a_lan_full_of_made_up_nodes_keeps_nobody_out() {
+        let mut now = Instant::now();
+        let mut table = Table::new(id(0), Scope::Global);
+        let peer = |n: u16| {
+            let mut seed = [1; 32];
+            seed[..2].copy_from_slice(&n.to_be_bytes());
+            PeerAddr::new(iroh::SecretKey::from_bytes(&seed).public(), [addr(n)])
+        };
+        let shout = |table: &mut Table, now, n| {
+            table.add(now, &peer(n), Way::Lan, Some(Reason::Neighbour));
+        };
+        (0..3_000).for_each(|n| shout(&mut table, now, n));
+        let wanted = |table: &Table| table.peers.values().filter(|known| known.wanted()).count();
+        assert_eq!(wanted(&table), MAX_WANTED_NEIGHBOURS);
+        assert!(table.add(now, &peer(5_000), Way::Link, Some(Reason::Person)));
+        assert!(table.get(&peer(5_000).id).unwrap().wanted());
+        // A real neighbour gets its turn when those that are nobody were tried often enough.
+        for _ in 0..1_000 {
+            now = table.poll_timeout().unwrap();
+            for dial in table.poll_dials(now) {
+                table.dialled(now, &dial.id, Some("no answer".to_owned()), LATE);
+            }
+        }
+        shout(&mut table, now, 6_000);
+        assert!(table.get(&peer(6_000).id).unwrap().wanted());
     }
 
     #[test]
@@ -730,8 +864,8 @@ mod tests {
         }
         assert!(!add(&mut table, now, 33, Way::Exchange), "nobody was tried yet");
         assert!(add(&mut table, now, 34, Way::Link), "what the person's own link names, comes in");
-        table.connected(id(1), slot(1, 7, true, now), Some(addr(1)));
-        table.connected(id(2), slot(2, 7, false, now), None);
+        table.connected(id(1), slot(1, 7, true, now), NONE, Some(addr(1)));
+        table.connected(id(2), slot(2, 7, false, now), NONE, None);
         for _ in 0..400 {
             now = table.poll_timeout().unwrap();
             for dial in table.poll_dials(now) {
@@ -765,7 +899,7 @@ mod tests {
         let now = Instant::now();
         let mut table = Table::new(id(1), Scope::Global);
         table.add(now, &PeerAddr::new(id(2), [addr(1)]), Way::Manual, Some(Reason::Person));
-        table.connected(id(2), slot(1, 7, true, now), Some(addr(1)));
+        table.connected(id(2), slot(1, 7, true, now), NONE, Some(addr(1)));
         for n in 2..100 {
             table.add(now, &PeerAddr::new(id(2), [addr(n)]), Way::Exchange, None);
         }

@@ -306,7 +306,7 @@ pub async fn miser(room: &Room, to: &Member) -> Miser {
     let mut exporter = [0; 32];
     conn.export_keying_material(&mut exporter, b"EXPORTER-kith/1", &[]).expect("material");
     let tag = enter_tag(&room.key.sync_key, &exporter, &endpoint.id());
-    let hello = Hello { version: 1, features: 0, run_id: [7; 16] };
+    let hello = Hello { version: 1, features: 0, run_id: [7; 16], lost: [0; 16] };
     for message in [Control::Hello(hello), Control::Enter { tags: vec![tag] }] {
         let message = message.encode();
         send.write_all(&(message.len() as u32).to_be_bytes()).await.expect("written");

@@ -2,11 +2,15 @@
 
 mod support;
 
+mod banned_peer;
 mod blocked_peer;
 mod bounded_sockets;
 mod checks;
+mod floods;
 mod last_words;
+mod lost_connection;
 mod misbehaving_peers;
+mod other_sockets;
 mod peers_of_a_space;
 mod places;
 mod replay;

@@ -31,7 +31,8 @@ async fn pair() -> (Node, Node) {
 #[tokio::test]
 async fn a_hello_that_is_none() {
     let (a, honest) = pair().await;
-    let newer = Control::Hello(Hello { version: 2, features: 0, run_id: [0; 16] }).encode();
+    let newer = Hello { version: 2, features: 0, run_id: [0; 16], lost: [0; 16] };
+    let newer = Control::Hello(newer).encode();
     let mut trailing = hello().encode();
     trailing.push(0);
     let cases: [(&str, Vec<u8>, CloseCode); 8] = [
@@ -48,8 +49,8 @@ async fn a_hello_that_is_none() {
         ("a longer newer one", framed(&[&newer[..], &[7; 99]].concat()), CloseCode::Incompatible),
         ("too long", framed(&vec![0; MAX_CONTROL_FRAME + 1]), CloseCode::Violation),
     ];
-    for (what, bytes, code) in cases {
-        let raw = Raw::connect(2, &a).await;
+    for (n, (what, bytes, code)) in cases.into_iter().enumerate() {
+        let raw = Raw::connect(2 + n, &a).await;
         let _streams = raw.open(&bytes).await;
         assert_eq!(raw.ended().await, code, "{what}");
         raw.endpoint.close().await;
@@ -75,19 +76,19 @@ async fn no_hello() {
 #[tokio::test]
 async fn nonsense_on_the_control_stream() {
     let (a, honest) = pair().await;
-    for (what, body) in [
-        ("a second Hello", hello().encode()),
-        ("a cut message", Control::Leave { space: [1; 32] }.encode()[..20].to_vec()),
-        ("a long number", vec![0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80]),
+    for (n, what, body) in [
+        (2, "a second Hello", hello().encode()),
+        (3, "a cut message", Control::Leave { space: [1; 32] }.encode()[..20].to_vec()),
+        (4, "a long number", vec![0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80]),
     ] {
-        let raw = Raw::connect(2, &a).await;
+        let raw = Raw::connect(n, &a).await;
         let (mut send, _recv) = raw.greet().await;
         send.write_all(&framed(&body)).await.expect("written");
         assert_eq!(raw.ended().await, CloseCode::Violation, "{what}");
         raw.endpoint.close().await;
     }
     // The end of the stream, without Goodbye.
-    let raw = Raw::connect(2, &a).await;
+    let raw = Raw::connect(5, &a).await;
     let (mut send, _recv) = raw.greet().await;
     send.finish().expect("open");
     assert_eq!(raw.ended().await, CloseCode::Violation);
@@ -113,12 +114,12 @@ async fn frames_that_are_none() {
     let (a, honest) = pair().await;
     let header = StreamHeader::frames(space(1).at.app).encode();
     let long = u32::try_from(MAX_FRAME + 1).expect("short").to_be_bytes();
-    for (what, bytes) in [
-        ("too long", [&header[..], &long[..]].concat()),
-        ("without a space", [&header[..], &framed(&[1; 31])].concat()),
-        ("two ways", [&StreamHeader::bulk(space(1).at).encode()[..]].concat()),
+    for (n, what, bytes) in [
+        (2, "too long", [&header[..], &long[..]].concat()),
+        (3, "without a space", [&header[..], &framed(&[1; 31])].concat()),
+        (4, "two ways", [&StreamHeader::bulk(space(1).at).encode()[..]].concat()),
     ] {
-        let raw = Raw::connect(2, &a).await;
+        let raw = Raw::connect(n, &a).await;
         let _control = raw.greet().await;
         let mut stream = raw.conn.open_uni().await.expect("a stream");
         stream.write_all(&bytes).await.expect("written");
@@ -126,7 +127,7 @@ async fn frames_that_are_none() {
         raw.endpoint.close().await;
     }
     // A frame in a space that was not entered is dropped, and told nobody.
-    let raw = Raw::connect(2, &a).await;
+    let raw = Raw::connect(5, &a).await;
     let _control = raw.greet().await;
     let mut stream = raw.conn.open_uni().await.expect("a stream");
     let frame = framed(&[&[1; 32][..], b"let me in"].concat());

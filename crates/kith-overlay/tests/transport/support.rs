@@ -321,7 +321,7 @@ impl Raw {
 }
 
 pub fn hello() -> Control {
-    Control::Hello(Hello { version: 1, features: 0, run_id: [9; 16] })
+    Control::Hello(Hello { version: 1, features: 0, run_id: [9; 16], lost: [0; 16] })
 }
 
 pub fn framed(body: &[u8]) -> Vec<u8> {

@@ -5,7 +5,8 @@ use std::path::Path;
 use kith_app::AppId;
 use kith_log::SpaceId;
 use kith_overlay::transport::{
-    Control, ControlError, Hello, PeerEntry, StreamHeader, StreamKind, enter_tag, parse_id,
+    Control, ControlError, Hello, PeerEntry, StreamHeader, StreamKind, connection_name, enter_tag,
+    parse_id,
 };
 use serde_json::Value;
 
@@ -60,6 +61,7 @@ fn message(case: &Value) -> Control {
             version: number(&fields["version"]).try_into().expect("a u16"),
             features: number(&fields["features"]),
             run_id: array(&fields["run_id"]),
+            lost: array(&fields["lost"]),
         }),
         "enter" => Control::Enter { tags: list(&fields["tags"], array) },
         "introduce" => Control::Introduce { space: space(), peer: peer(), addrs: addrs(fields) },
@@ -126,6 +128,14 @@ fn app_frames() {
     for case in cases("app_frames") {
         let (space, payload) = (array::<32>(&case["space"]), bytes(&case["payload"]));
         assert_eq!(body(&case), [&space[..], &payload].concat(), "{case}");
+    }
+}
+
+#[test]
+fn connection_names() {
+    for case in cases("connection_names") {
+        let name = connection_name(&array(&case["exporter"]));
+        assert_eq!(name, array(&case["name"]), "{case}");
     }
 }
 

@@ -103,6 +103,10 @@ fn state(peer: &PeerInfo, now: u64) -> String {
             None => "not reached".to_owned(),
         },
         PeerState::Blocked => "blocked".to_owned(),
+        PeerState::Banned => match peer.next_try {
+            Some(end) => format!("kept out for {}", Millis(end.saturating_sub(now))),
+            None => "kept out".to_owned(),
+        },
     }
 }
 

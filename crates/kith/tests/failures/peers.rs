@@ -11,8 +11,12 @@ use crate::fixture::Node;
 use crate::support::{Control, PATIENCE, Page, eventually};
 use crate::unharmed::Witness;
 
-/// What kith peers greet each other with: a frame of kind 0, version 1, no features, a run's id.
-const HELLO: &[u8] = &[0, 0, 0, 19, 0, 1, 0, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7];
+/// What kith peers greet each other with: a frame of kind 0, version 1, no features, a run's id, and
+/// no connection that was lost.
+const HELLO: &[u8] = &[
+    0, 0, 0, 35, 0, 1, 0, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0,
+];
 /// Application close codes of the protocol.
 const VIOLATION: u64 = 1;
 const INCOMPATIBLE: u64 = 2;
@@ -107,7 +111,7 @@ async fn garbage_is_counted_and_harms_nobody() {
         ("noise in a frame", framed(&noise(1, 40)), VIOLATION),
         ("a frame of 4 GiB", [&[0xff; 4][..], &noise(2, 1_000)].concat(), VIOLATION),
         ("an empty frame", framed(&[]), VIOLATION),
-        ("a Hello with more in it", [&[0, 0, 0, 20][..], &HELLO[4..], &[0]].concat(), VIOLATION),
+        ("a Hello with more in it", [&[0, 0, 0, 36][..], &HELLO[4..], &[0]].concat(), VIOLATION),
         ("another version", newer, INCOMPATIBLE),
     ];
     for (what, bytes, code) in &hellos {
