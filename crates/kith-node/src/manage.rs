@@ -20,11 +20,11 @@ use qrcode::render::svg;
 use crate::apps::{AppStore, no_app};
 use crate::clock::now_ms;
 use crate::node::Inner;
+use crate::opening::stages;
 use crate::random::random;
 use crate::settings::person_name;
 use crate::spaces::no_space;
 use crate::store::SpaceRecord;
-use crate::streams;
 
 /// Between two reports of the node's state.
 const STATUS_GAP: Duration = Duration::from_millis(250);
@@ -306,10 +306,7 @@ impl Inner {
             }
             _ => return Err(no_app()),
         };
-        Ok(streams::states(receiver, Duration::from_millis(100), |stage| {
-            let opening = String::new();
-            Event::Opening(Box::new(kith_api::Opening { opening, stage }))
-        }))
+        Ok(stages(receiver, String::new()))
     }
 }
 

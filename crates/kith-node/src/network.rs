@@ -264,6 +264,7 @@ impl Inner {
     ) -> Result<SignedVersion> {
         let app = *link.app();
         let started = Instant::now();
+        let mut peers = self.overlay.changes();
         let found = loop {
             let candidates = self.candidates(link);
             tell(stage, self.fetching(link, 0, None));
@@ -273,7 +274,10 @@ impl Inner {
             if started.elapsed() > GIVE_UP {
                 return Err(unreachable(link));
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            // A peer that comes is asked at once; one that is here may get the app any moment.
+            if let Ok(Err(_stopped)) = tokio::time::timeout(LOOK_AGAIN, peers.changed()).await {
+                return Err(unreachable(link));
+            }
         };
         let signed = found.version;
         let (hash, size) = (signed.bundle(), signed.size());

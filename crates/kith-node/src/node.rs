@@ -171,8 +171,8 @@ impl Inner {
             SpaceEvent::Message { space, author, payload } => {
                 self.spaces.message(&space, &author, &payload);
             }
-            SpaceEvent::Presence { space, authors } => {
-                self.spaces.presence(&space, authors);
+            SpaceEvent::Presence { space, .. } => {
+                self.spaces.presence(&space);
                 self.changed();
             }
             SpaceEvent::Forked { space, author, .. } => {

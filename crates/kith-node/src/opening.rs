@@ -73,9 +73,7 @@ impl Openings {
     pub(crate) fn watch(&self, id: &str) -> Result<EventStream> {
         let opening = self.get(id)?;
         let id = opening.id.clone();
-        Ok(streams::states(opening.stage.subscribe(), REPORT_GAP, move |stage| {
-            Event::Opening(Box::new(Opening { opening: id.clone(), stage }))
-        }))
+        Ok(stages(opening.stage.subscribe(), id))
     }
 
     /// How far an app is that is being fetched for any opening.
@@ -94,6 +92,14 @@ impl Openings {
         });
         Ok(())
     }
+}
+
+/// The stages of an opening. Only how far a fetch is can wait for the next report.
+pub(crate) fn stages(stage: watch::Receiver<OpeningStage>, opening: String) -> EventStream {
+    let urgent = |stage: &OpeningStage| !matches!(stage, OpeningStage::Fetching { .. });
+    streams::states(stage, REPORT_GAP, urgent, move |stage| {
+        Event::Opening(Box::new(Opening { opening: opening.clone(), stage }))
+    })
 }
 
 impl OneOpening {

@@ -84,6 +84,9 @@ impl Spaces {
         let mut open = self.open.write().expect("no panic while held");
         open.by_label.insert(label, space);
         open.by_id.insert(space, entry);
+        drop(open);
+        // Whoever came since it was joined.
+        self.presence(&space);
         Ok(())
     }
 
@@ -145,10 +148,12 @@ impl Spaces {
     }
 
     /// Who is here has changed.
-    pub(crate) fn presence(&self, space: &SpaceId, authors: BTreeSet<AuthorId>) {
-        if let Ok(open) = self.get(space) {
-            open.online.send_replace(authors);
-        }
+    pub(crate) fn presence(&self, space: &SpaceId) {
+        let Ok(open) = self.get(space) else { return };
+        // Read while the state is held, so that who tells last tells what is so.
+        open.online.send_modify(|online| {
+            *online = self.sync.status(space).map(|status| status.online).unwrap_or_default();
+        });
     }
 
     /// When the newest entry of the app's was written.
@@ -281,12 +286,17 @@ impl Spaces {
     pub(crate) fn watch_presence(&self, space: &SpaceId) -> Result<EventStream> {
         let receiver = self.get(space)?.online.subscribe();
         let (store, space) = (self.store.clone(), *space);
-        Ok(streams::states(receiver, Duration::ZERO, move |authors: BTreeSet<AuthorId>| {
-            let members = store.members(&space).unwrap_or_default();
-            let online: BTreeSet<_> =
-                authors.iter().map(|author| member_of(&members, author).to_string()).collect();
-            Event::Presence(PresenceEvent { online: online.into_iter().collect() })
-        }))
+        Ok(streams::states(
+            receiver,
+            Duration::ZERO,
+            |_| true,
+            move |authors: BTreeSet<AuthorId>| {
+                let members = store.members(&space).unwrap_or_default();
+                let online: BTreeSet<_> =
+                    authors.iter().map(|author| member_of(&members, author).to_string()).collect();
+                Event::Presence(PresenceEvent { online: online.into_iter().collect() })
+            },
+        ))
     }
 
     /// The spaces' records, those last used first.
