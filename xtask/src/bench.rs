@@ -1,15 +1,17 @@
 //! `cargo xtask bench`: runs every bench of the workspace and writes docs/benchmarks.md.
 //!
-//! A bench is a cargo bench without a harness that prints one JSON object per line on stdout, a
-//! [`Figure`]; all else it says goes to stderr. Medians and ratios are made here.
+//! A bench is a cargo bench without a harness, or one in a browser (`*.bench.mjs` beside the browser
+//! tests). It prints one JSON object per line on stdout, a [`Figure`]; all else it says goes to
+//! stderr. Medians and ratios are made here.
 
 use std::fmt::Write as _;
-use std::process::ExitCode;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use crate::{shell, workspace};
+use crate::{shell, test, workspace};
 
 const FILE: &str = "docs/benchmarks.md";
 /// Fewest samples that a median is taken of.
@@ -45,20 +47,18 @@ struct Anchor {
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let wanted = |name: &str| options.filter.as_ref().is_none_or(|filter| name.contains(filter));
     let mut figures = Vec::new();
     for (package, bench) in benches()? {
-        if options.filter.as_ref().is_some_and(|filter| !bench.contains(filter.as_str())) {
-            continue;
+        if wanted(&bench) {
+            let mut cargo = shell::cargo();
+            cargo.args(["bench", "--package", &package, "--bench", &bench]);
+            figures.extend(measure(&mut cargo)?);
         }
-        let mut cargo = shell::cargo();
-        cargo.args(["bench", "--package", &package, "--bench", &bench]);
-        for line in shell::output(&mut cargo)?.lines().filter(|line| line.starts_with('{')) {
-            let figure: Figure =
-                serde_json::from_str(line).with_context(|| format!("{bench} printed {line}"))?;
-            if figure.samples.len() < MIN_SAMPLES {
-                bail!("{}: fewer than {MIN_SAMPLES} samples", figure.what);
-            }
-            figures.push(figure);
+    }
+    for bench in browser_benches()? {
+        if wanted(&bench.to_string_lossy()) {
+            figures.extend(measure(&mut in_browser(&bench)?)?);
         }
     }
     let table = table(&figures);
@@ -70,7 +70,45 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Packages and names of all benches.
+/// Runs a bench and reads its figures.
+fn measure(bench: &mut Command) -> Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    for line in shell::output(bench)?.lines().filter(|line| line.starts_with('{')) {
+        let figure: Figure =
+            serde_json::from_str(line).with_context(|| format!("a bench printed {line}"))?;
+        if figure.samples.len() < MIN_SAMPLES {
+            bail!("{}: fewer than {MIN_SAMPLES} samples", figure.what);
+        }
+        figures.push(figure);
+    }
+    Ok(figures)
+}
+
+/// The benches that need a browser.
+fn browser_benches() -> Result<Vec<PathBuf>> {
+    let mut files = workspace::files()?;
+    files.retain(|path| {
+        path.starts_with(test::BROWSER_TESTS) && path.to_string_lossy().ends_with(".bench.mjs")
+    });
+    Ok(files)
+}
+
+/// One of them, ready to run against the release build.
+fn in_browser(file: &PathBuf) -> Result<Command> {
+    for needed in ["node", "npm", "chromium"] {
+        if shell::find(needed).is_none() {
+            bail!("there is no {needed} here; `cargo xtask test` installs what is missing");
+        }
+    }
+    test::install_npm()?;
+    shell::run(shell::cargo().args(["build", "--release", "--package", "kith"]))?;
+    let binary = workspace::target_dir(&workspace::metadata()?)?.join("release").join("kith");
+    let mut node = shell::program("node");
+    node.arg(file).env("KITH_BIN", binary);
+    Ok(node)
+}
+
+/// Packages and names of cargo's benches.
 fn benches() -> Result<Vec<(String, String)>> {
     let metadata = workspace::metadata()?;
     let mut found = Vec::new();
