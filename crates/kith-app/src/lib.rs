@@ -23,8 +23,8 @@ mod secret;
 mod version;
 
 pub use bundle::{
-    Bundle, BundleError, Limits, MAX_BUNDLE, MAX_FILE, MAX_FILES, MAX_ICON, MAX_RATIO, MAX_TOTAL,
-    RATIO_GRACE, pack,
+    Bundle, BundleError, Limits, MAX_BESIDE, MAX_BUNDLE, MAX_FILE, MAX_FILES, MAX_ICON, MAX_RATIO,
+    MAX_TOTAL, RATIO_GRACE, pack,
 };
 pub use content_type::content_type;
 pub use id::{AppId, NotAnAppId};

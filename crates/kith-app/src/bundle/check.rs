@@ -8,6 +8,7 @@ use zip::read::{ArchiveOffset, Config, ZipFileEntry};
 use zip::result::ZipError;
 use zip::unstable::read::ZipIterable;
 
+use super::names::{Name, check_collisions};
 use super::{BundleError, Limits, RATIO_GRACE};
 use crate::check_path;
 
@@ -16,6 +17,8 @@ pub(super) type Entry = ZipFileEntry<'static>;
 
 /// Bytes of a local header without name and extra fields (APPNOTE 4.3.7).
 const LOCAL_HEADER: u64 = 30;
+/// Bytes of an entry of the directory without name, extra fields and comment (APPNOTE 4.3.12).
+const CENTRAL_HEADER: u64 = 46;
 /// The bits of a Unix mode that say what a file is, and its values for plain files and folders.
 const S_IFMT: u32 = 0o170_000;
 const S_IFREG: u32 = 0o100_000;
@@ -38,14 +41,21 @@ pub(super) fn check<R: Read + Seek>(
     if archive.len() > limits.files {
         return Err(BundleError::TooManyFiles { found: archive.len(), limit: limits.files });
     }
-    let mut names = Names::default();
+    let mut names = Vec::new();
     let mut ranges = Vec::new();
-    let mut total = 0u64;
+    let (mut total, mut beside, mut after_name) = (0u64, 0u64, None);
     let mut files = BTreeMap::new();
     for entry in archive.files().map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         let (path, is_folder) = check_entry(&entry, limits)?;
-        names.add(&path, is_folder)?;
+        names.push(Name::new(&path, is_folder));
+        // What stands beside the last one is not counted: 128 KiB at most.
+        let header = entry.central_header_start();
+        beside += after_name.map_or(0, |end| header.saturating_sub(end));
+        after_name = Some(header + CENTRAL_HEADER + entry.name_raw().len() as u64);
+        if beside > limits.beside {
+            return Err(BundleError::TooMuchBeside { limit: limits.beside });
+        }
         total = total.saturating_add(entry.size());
         if total > limits.total {
             return Err(BundleError::TotalTooLarge { limit: limits.total });
@@ -56,6 +66,7 @@ pub(super) fn check<R: Read + Seek>(
             files.insert(path, entry);
         }
     }
+    check_collisions(names)?;
     ranges.sort();
     if let Some(pair) = ranges.windows(2).find(|pair| pair[1].0 < pair[0].1) {
         return Err(BundleError::Overlap(pair[1].2.clone()));
@@ -104,54 +115,6 @@ fn check_entry(entry: &Entry, limits: &Limits) -> Result<(String, bool), BundleE
         return Err(BundleError::Bomb { path, limit: limits.ratio });
     }
     Ok((path, is_folder))
-}
-
-/// The names seen so far.
-#[derive(Default)]
-struct Names {
-    /// By the name in small letters: the name, and whether it is a folder, a file, or a folder
-    /// that was only seen in front of a name.
-    seen: BTreeMap<String, (String, Kind)>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    File,
-    Folder,
-    Parent,
-}
-
-impl Names {
-    fn add(&mut self, path: &str, is_folder: bool) -> Result<(), BundleError> {
-        for (end, _) in path.match_indices('/') {
-            self.add_one(&path[..end], Kind::Parent)?;
-        }
-        self.add_one(path, if is_folder { Kind::Folder } else { Kind::File })
-    }
-
-    fn add_one(&mut self, path: &str, kind: Kind) -> Result<(), BundleError> {
-        let Some((known, known_kind)) = self.seen.get_mut(&path.to_lowercase()) else {
-            self.seen.insert(path.to_lowercase(), (path.to_owned(), kind));
-            return Ok(());
-        };
-        if known != path {
-            return Err(BundleError::DiffersInCase { first: known.clone(), second: path.into() });
-        }
-        match (*known_kind, kind) {
-            (Kind::File, Kind::File) | (Kind::Folder, Kind::Folder) => {
-                Err(BundleError::Duplicate(path.into()))
-            }
-            (Kind::File, Kind::Folder | Kind::Parent)
-            | (Kind::Folder | Kind::Parent, Kind::File) => {
-                Err(BundleError::FileAndFolder(path.into()))
-            }
-            (Kind::Parent, Kind::Folder | Kind::Parent) => {
-                *known_kind = kind;
-                Ok(())
-            }
-            (Kind::Folder, Kind::Parent) => Ok(()),
-        }
-    }
 }
 
 /// An error of the archive as a whole. One that only says that the bytes end too early is the

@@ -65,6 +65,12 @@ pub enum BundleError {
         /// The method's name or number.
         method: String,
     },
+    /// More comments and extra fields than the limit.
+    #[error("the bundle has over {limit} bytes of comments and extra fields, which is the limit")]
+    TooMuchBeside {
+        /// The limit.
+        limit: u64,
+    },
     /// A file says that it is over the limit.
     #[error("“{path}” has {size} bytes unpacked, and {limit} are allowed")]
     FileTooLarge {

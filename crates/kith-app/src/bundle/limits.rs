@@ -5,6 +5,9 @@
 pub const MAX_BUNDLE: u64 = 64 << 20;
 /// Most files and folders in a bundle. Bounds the index in memory at about 4 MB.
 pub const MAX_FILES: usize = 10_000;
+/// Most bytes of comments and extra fields in a bundle's directory: 1 MiB. Programs write under 64
+/// for a file; an extra field of four bytes takes some seventy in the index.
+pub const MAX_BESIDE: u64 = 1 << 20;
 /// Largest file in a bundle, in bytes uncompressed: 64 MiB. It is held in memory to be served.
 pub const MAX_FILE: u64 = 64 << 20;
 /// Most bytes of all files uncompressed: 256 MiB. Bounds the time of [`crate::Bundle::check_files`]
@@ -27,6 +30,8 @@ pub struct Limits {
     pub bundle: u64,
     /// See [`MAX_FILES`].
     pub files: usize,
+    /// See [`MAX_BESIDE`].
+    pub beside: u64,
     /// See [`MAX_FILE`].
     pub file: u64,
     /// See [`MAX_TOTAL`].
@@ -40,6 +45,7 @@ impl Default for Limits {
         Self {
             bundle: MAX_BUNDLE,
             files: MAX_FILES,
+            beside: MAX_BESIDE,
             file: MAX_FILE,
             total: MAX_TOTAL,
             ratio: MAX_RATIO,

@@ -9,12 +9,14 @@
 mod check;
 mod error;
 mod limits;
+mod names;
 mod pack;
 mod read;
 
 pub use error::BundleError;
 pub use limits::{
-    Limits, MAX_BUNDLE, MAX_FILE, MAX_FILES, MAX_ICON, MAX_RATIO, MAX_TOTAL, RATIO_GRACE,
+    Limits, MAX_BESIDE, MAX_BUNDLE, MAX_FILE, MAX_FILES, MAX_ICON, MAX_RATIO, MAX_TOTAL,
+    RATIO_GRACE,
 };
 pub use pack::pack;
 pub use read::Bundle;

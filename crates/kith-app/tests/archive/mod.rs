@@ -18,6 +18,10 @@ pub(crate) struct Entry {
     pub(crate) offset: Option<u32>,
     /// The name in the local header, where it is another one.
     pub(crate) local_name: Option<Vec<u8>>,
+    /// Extra fields, in the directory alone.
+    pub(crate) extra: Vec<u8>,
+    /// Its comment.
+    pub(crate) comment: Vec<u8>,
 }
 
 impl Entry {
@@ -35,6 +39,8 @@ impl Entry {
             attributes: 0o100_644 << 16,
             offset: None,
             local_name: None,
+            extra: Vec::new(),
+            comment: Vec::new(),
         }
     }
 
@@ -75,19 +81,21 @@ pub(crate) fn archive(entries: &[Entry]) -> Vec<u8> {
         let local_name = entry.local_name.as_ref().unwrap_or(&entry.name);
         out.extend(b"PK\x03\x04");
         out.extend(20u16.to_le_bytes());
-        fields(&mut out, entry, local_name);
+        fields(&mut out, entry, local_name, &[]);
         out.extend(local_name);
         out.extend(&entry.data);
         directory.extend(b"PK\x01\x02");
         directory.extend([20, entry.system]);
         directory.extend(20u16.to_le_bytes());
-        fields(&mut directory, entry, &entry.name);
-        directory.extend(0u16.to_le_bytes()); // comment
+        fields(&mut directory, entry, &entry.name, &entry.extra);
+        directory.extend((entry.comment.len() as u16).to_le_bytes());
         directory.extend(0u16.to_le_bytes()); // disk
         directory.extend(0u16.to_le_bytes()); // internal attributes
         directory.extend(entry.attributes.to_le_bytes());
         directory.extend(offset.to_le_bytes());
         directory.extend(&entry.name);
+        directory.extend(&entry.extra);
+        directory.extend(&entry.comment);
     }
     let start = out.len() as u32;
     let count = entries.len() as u16;
@@ -102,7 +110,7 @@ pub(crate) fn archive(entries: &[Entry]) -> Vec<u8> {
 }
 
 /// The fields that both headers have: flags to the length of the extra fields.
-fn fields(out: &mut Vec<u8>, entry: &Entry, name: &[u8]) {
+fn fields(out: &mut Vec<u8>, entry: &Entry, name: &[u8], extra: &[u8]) {
     out.extend(entry.flags.to_le_bytes());
     out.extend(entry.method.to_le_bytes());
     out.extend([0, 0, 0x21, 0]); // 1980-01-01
@@ -110,7 +118,7 @@ fn fields(out: &mut Vec<u8>, entry: &Entry, name: &[u8]) {
     out.extend(entry.compressed.to_le_bytes());
     out.extend(entry.size.to_le_bytes());
     out.extend((name.len() as u16).to_le_bytes());
-    out.extend(0u16.to_le_bytes());
+    out.extend((extra.len() as u16).to_le_bytes());
 }
 
 /// CRC-32 as ZIP has it.

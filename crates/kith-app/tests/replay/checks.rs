@@ -5,8 +5,14 @@ use std::io::Cursor;
 use kith_app::{Bundle, Invitation, Limits, Link, Manifest, SignedVersion, check_path, pack};
 
 /// Small limits, so that the fuzzer reaches them.
-const LIMITS: Limits =
-    Limits { bundle: 64 << 10, files: 20, file: 64 << 10, total: 128 << 10, ratio: 50 };
+const LIMITS: Limits = Limits {
+    bundle: 64 << 10,
+    files: 20,
+    beside: 1 << 10,
+    file: 64 << 10,
+    total: 128 << 10,
+    ratio: 50,
+};
 
 /// A link has one text.
 pub(crate) fn link(bytes: &[u8]) {
