@@ -56,6 +56,8 @@ pub struct Timings {
     pub keep_alive: Duration,
     /// [`limits::IDLE_TIMEOUT`].
     pub idle: Duration,
+    /// [`limits::STRANGER_GRACE`].
+    pub stranger: Duration,
 }
 
 impl Default for Timings {
@@ -69,6 +71,7 @@ impl Default for Timings {
             enter: limits::ENTER_WAIT,
             keep_alive: limits::KEEP_ALIVE,
             idle: limits::IDLE_TIMEOUT,
+            stranger: limits::STRANGER_GRACE,
         }
     }
 }

@@ -12,7 +12,7 @@ use tracing::{debug, trace};
 
 use super::endpoint::Bound;
 use super::exchange;
-use super::gate::Place;
+use super::gate::{OneOf, Place};
 use super::limits::{ALPN, MAX_UNVALIDATED_HANDSHAKES};
 use super::node::{Node, jitter};
 use super::session;
@@ -55,8 +55,7 @@ fn admit(node: &Arc<Node>, incoming: Incoming, tasks: &mut JoinSet<()>) {
         }
         return;
     }
-    let seats = (node.gate.handshake(&addr), node.gate.stranger(&addr), node.gate.incoming());
-    let (Some(handshake), Some(stranger), Some(place)) = seats else {
+    let Some((handshake, stranger, place)) = seats(node, &addr) else {
         incoming.refuse();
         return;
     };
@@ -76,6 +75,22 @@ fn admit(node: &Arc<Node>, incoming: Incoming, tasks: &mut JoinSet<()>) {
             Err(error) => debug!(%error, "an incoming connection came to nothing"),
         }
     });
+}
+
+/// What a newcomer from an address takes. None where there is no room; who comes again may find some.
+fn seats(node: &Node, addr: &SocketAddr) -> Option<(OneOf, OneOf, Place)> {
+    let handshake = node.gate.handshake(addr)?;
+    let stranger = node.gate.stranger(addr).or_else(|| {
+        let from = OneOf::prefix_of(addr);
+        node.dismiss_stranger(|prefix| *prefix == from);
+        node.gate.stranger(addr)
+    })?;
+    let place = node.gate.incoming().or_else(|| {
+        // Its place is free a moment later.
+        node.dismiss_stranger(|_| true);
+        None
+    })?;
+    Some((handshake, stranger, place))
 }
 
 /// Dials whom the table names, until the node closes.

@@ -183,6 +183,18 @@ impl Gate {
     }
 }
 
+impl OneOf {
+    /// The prefix that an address is counted under.
+    pub(crate) fn prefix_of(addr: &SocketAddr) -> [u8; 7] {
+        site(addr)
+    }
+
+    /// The prefix that it is counted under.
+    pub(crate) fn prefix(&self) -> [u8; 7] {
+        self.prefix
+    }
+}
+
 impl Drop for OneOf {
     fn drop(&mut self) {
         let mut crowd = self.gate.crowd(self.counted);

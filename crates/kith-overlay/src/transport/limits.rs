@@ -36,6 +36,9 @@ pub const MAX_HANDSHAKES_LOOPBACK: usize = 64;
 pub const MAX_STRANGERS_PER_PREFIX: usize = 16;
 /// The same from this machine.
 pub const MAX_STRANGERS_LOOPBACK: usize = 64;
+/// How long a stranger stays in any case. After that it makes room for a newcomer, where there is
+/// none: what a stranger may ask for, an app's version or bundle, begins at once.
+pub const STRANGER_GRACE: Duration = Duration::from_secs(10);
 /// Incoming handshakes under way, above which an address must answer before it takes a place.
 pub const MAX_UNVALIDATED_HANDSHAKES: usize = 32;
 /// From connecting to a Hello of the peer.

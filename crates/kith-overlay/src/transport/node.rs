@@ -238,6 +238,19 @@ impl Node {
         addrs
     }
 
+    /// Ends the connection of the stranger that has been here the longest, of those whose address
+    /// prefix is meant.
+    pub(crate) fn dismiss_stranger(&self, meant: impl Fn(&[u8; 7]) -> bool) {
+        let grace = self.config.timings.stranger;
+        let mut live = self.all_live().into_iter();
+        // The oldest connection comes first.
+        let oldest = live.find(|peer| peer.stranger_for(grace).as_ref().is_some_and(&meant));
+        if let Some(peer) = oldest {
+            peer.is_no_stranger();
+            peer.close(Close::limits("made room for another"));
+        }
+    }
+
     /// Blocks a peer, or takes it back.
     pub(crate) fn block(&self, id: EndpointId, blocked: bool) {
         self.gate.block(id, blocked);

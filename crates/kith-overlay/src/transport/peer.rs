@@ -10,7 +10,7 @@ use iroh::EndpointId;
 use iroh::endpoint::Connection;
 use kith_app::AppId;
 use kith_log::SpaceId;
-use n0_future::time::Duration;
+use n0_future::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::control::{Control, RunId};
@@ -80,6 +80,7 @@ pub struct Peer {
     node_counts: Arc<Counts>,
     refused: Arc<Refused>,
     stranger: Mutex<Option<OneOf>>,
+    since: Instant,
 }
 
 /// What a [`Peer`] is made of.
@@ -119,6 +120,7 @@ impl Peer {
             node_counts: new.node_counts,
             refused: new.refused,
             stranger: Mutex::new(new.stranger),
+            since: Instant::now(),
         }
     }
 
@@ -286,6 +288,12 @@ impl Peer {
     /// Counts something that a limit refused, by the limit's name.
     pub fn refused(&self, limit: &'static str) {
         self.refused.count(limit);
+    }
+
+    /// The address prefix of a stranger that has been here for so long; none for others.
+    pub(crate) fn stranger_for(&self, least: Duration) -> Option<[u8; 7]> {
+        let stranger = self.stranger.lock().unwrap_or_else(PoisonError::into_inner);
+        stranger.as_ref().filter(|_| self.since.elapsed() >= least).map(OneOf::prefix)
     }
 
     /// It is wanted, or shares a space: it takes no stranger's place.

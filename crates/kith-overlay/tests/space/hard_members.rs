@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use kith_log::AuthorSecret;
 use kith_overlay::boxed::BoxFuture;
-use kith_overlay::space::{Author, Begin, Here, Message, SpaceMessage};
+use kith_overlay::space::{Author, Begin, Here, MAX_HERES, Message, SpaceMessage};
 use kith_overlay::transport::{
     Close, Handler, Overlay, Peer, Reason, RecvStream, SendError, SendStream, SpaceKey, SpaceRef,
     StreamHeader, Way,
@@ -231,4 +231,27 @@ async fn a_presence_holds_on_its_own_connection_alone() {
     peer.send_frame(room.key.at, &SpaceMessage::Here(foreign).encode()).expect("room");
     b.overlay_refused("protocol_violation").await;
     assert!(b.spaces.status(&room.space).expect("joined").online.is_empty());
+}
+
+/// Each new talk says Here again; a connection on which many of them began is no less good.
+#[tokio::test]
+async fn the_same_presence_again_is_no_fault() {
+    let room = room(4);
+    let a = member(&room).await;
+    let (overlay, peer) = deaf(&room, &a).await;
+    let author = introduce(&room, &overlay, &peer, 9);
+    a.sees(&room, &[author.author()]).await;
+    let again = here(&room, &room.author(9), peer.exporter(), &overlay);
+    for _ in 0..3 * MAX_HERES {
+        let frame = SpaceMessage::Here(again.clone()).encode();
+        peer.send_frame(room.key.at, &frame).expect("room");
+    }
+    peer.send_frame(room.key.at, &message(&room, &author, 0, b"still here")).expect("room");
+    a.until("the message behind them", |events| !messages(events).is_empty()).await;
+    // Another author each time is one.
+    for n in 10..=10 + MAX_HERES as u8 {
+        let other = here(&room, &room.author(n), peer.exporter(), &overlay);
+        let _ = peer.send_frame(room.key.at, &SpaceMessage::Here(other).encode());
+    }
+    a.overlay_refused("protocol_violation").await;
 }

@@ -2,12 +2,14 @@
 
 mod blob_fetch;
 mod blob_vectors;
+mod checks;
 mod cold_sync_bytes;
 mod failing_store;
 mod hard_members;
 mod members_sync;
 mod messages;
 mod messages_and_entries;
+mod replay;
 mod space_vectors;
 mod stalled_member;
 mod support;
