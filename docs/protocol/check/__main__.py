@@ -50,12 +50,14 @@ def check(name, value):
 
 
 def mutate(name, value):
-    """The values whose change nobody notices, and how many were changed."""
+    """The values whose change nobody notices, and how many were changed. First, all must agree."""
     unnoticed, changed = [], 0
-    refusals = check(name, value).refusals
+    unchanged = check(name, value)
+    if unchanged.wrong:
+        return unchanged.wrong, changed
     for place, put, change in leaves(value, name):
         # What is wrong already may be changed into something else that is wrong.
-        if change is None or any(place.startswith(refused) for refused in refusals):
+        if change is None or any(place.startswith(refused) for refused in unchanged.refusals):
             continue
         original = put(change)
         if not check(name, value).wrong:

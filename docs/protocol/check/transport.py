@@ -1,8 +1,8 @@
-"""transport.md: frames of the control stream, stream headers, and the tags that enter a space."""
+"""transport.md: frames of the control stream, stream headers, names and tags from the exporter."""
 
 import ipaddress
 
-from blake3 import keyed_hash
+from blake3 import derive_key, keyed_hash
 from wire import Reader, Refused, frame, must, u8, unframe, varint
 
 CONTROL_BYTES = 65_536
@@ -67,7 +67,7 @@ ADDRESS = (read_address, write_address)
 ADDRS = items(ADDRESS, ADDRESSES)
 MEETING = struct(space=fixed(32), peer=fixed(32), addrs=ADDRS)
 MESSAGES = [
-    ("hello", struct(version=integer(16), features=integer(64), run_id=fixed(16))),
+    ("hello", struct(version=integer(16), features=integer(64), run_id=fixed(16), lost=fixed(16))),
     ("enter", struct(tags=items(fixed(32), TAGS))),
     ("introduce", MEETING),
     ("observed", struct(addr=ADDRESS)),
@@ -128,6 +128,10 @@ def read_app_frame(data):
     return {"space": reader.take(32).hex(), "payload": reader.data.hex()}
 
 
+def connection_name(exporter):
+    return derive_key("kith/1 connection", exporter)[:16]
+
+
 def enter_tag(sync_key, exporter, sender):
     return keyed_hash(sync_key, b"kith/1 enter" + exporter + sender)
 
@@ -152,5 +156,7 @@ def check(vectors):
     for v in vectors.all("app_frames"):
         v.same(None, {"frame": v["frame"], **read_app_frame(v.bytes("frame"))})
         v.same("frame", frame(v.bytes("space") + v.bytes("payload")))
+    for v in vectors.all("connection_names"):
+        v.same("name", connection_name(v.bytes("exporter")))
     for v in vectors.all("enter_tags"):
         v.same("tag", enter_tag(v.bytes("sync_key"), v.bytes("exporter"), v.bytes("sender")))
