@@ -48,9 +48,12 @@ impl KnownLog {
                 segment: known.segment.after(run, added),
                 ..known.clone()
             },
-            (Some(known), Placement::Older) => {
-                Self { base: run.before.clone(), weight: known.weight + added, ..known.clone() }
-            }
+            (Some(known), Placement::Older) => Self {
+                opening: run.opening.clone(),
+                base: run.before.clone(),
+                weight: known.weight + added,
+                ..known.clone()
+            },
             (_, Placement::First) | (None, _) => Self {
                 opening: run.opening.clone(),
                 base: run.before.clone(),
@@ -359,25 +362,27 @@ fn verify_older(space: &SpaceId, known: &KnownLog, mut run: Run) -> Result<Verif
         None if run.start == 0 => None,
         None => return Err(Error::Gap { start: run.start, end: run.end(), held: known.size() }),
     };
-    if run.start == 0 && first_opening(space, &run)? != known.opening {
-        return Err(Error::NotAdmitted(*run.author()));
-    }
+    // The opening in the log counts, and not the one that came with a base: a relay that knows the
+    // space's secret can make others.
+    let opening = if run.start == 0 { first_opening(space, &run)? } else { known.opening.clone() };
     let count = usize::try_from(base.size() - run.start).expect("a run's length fits");
-    run.entries.truncate(count);
     let mut range = before.as_ref().map_or_else(CompactRange::new, |head| head.range.clone());
-    for entry in &run.entries {
+    for entry in &run.entries[..count] {
         range.push(entry.header.leaf_hash());
     }
     if range != base.range {
-        return Err(Error::WrongRoot);
+        // A run that is signed from end to end proves that the author signed both.
+        check_end(space, range, &run.entries[count..], &run)?;
+        return Err(Error::Fork);
     }
+    run.entries.truncate(count);
     Ok(VerifiedRun {
         author: *run.author(),
         place: Placement::Older,
         before,
         entries: run.entries,
         head: base.clone(),
-        opening: known.opening.clone(),
+        opening,
     })
 }
 

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::message::{At, MAX_HEADS, Message, Part};
 use super::peer::{Claim, ClaimState, Serve};
+use super::space::Log;
 use super::{Action, ForkProof, PeerId, SpaceSync};
 use crate::{AuthorId, Checkpoint, Error, VerifiedRun};
 
@@ -209,8 +210,11 @@ impl SpaceSync {
             }
         };
         peer.mark(&author, state);
-        let known = self.logs.get(&author).and_then(|log| log.known());
-        match head.size.cmp(&known.map_or(0, |known| known.size())) {
+        let log = self.logs.get(&author);
+        if log.is_some_and(|log| log.want_older) {
+            peer.wanted.insert(author);
+        }
+        match head.size.cmp(&log.map_or(0, Log::size)) {
             Ordering::Greater => {
                 peer.wanted.insert(author);
             }

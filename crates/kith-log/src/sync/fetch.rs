@@ -211,8 +211,16 @@ impl SpaceSync {
             return self.claim(id, &checkpoint);
         }
         let origin = self.take_credit(now, id, &run);
-        let log = self.logs.get(&author);
-        match verify_run(&self.config.space, log.and_then(Log::known), run) {
+        let known = self.logs.get(&author).and_then(Log::known);
+        // Who fetches from the beginning takes no later part first: nothing would ask for what is
+        // before it.
+        let verified =
+            if known.is_none() && run.start > 0 && self.config.order == Order::OldestFirst {
+                Err(Error::Gap { start: run.start, end: run.end(), held: 0 })
+            } else {
+                verify_run(&self.config.space, known, run)
+            };
+        match verified {
             Ok(run) => self.accept(now, id, run, origin),
             Err(error) => {
                 if origin != Origin::Pushed {
@@ -305,10 +313,14 @@ impl SpaceSync {
             }
             Error::Fork => {
                 self.end_fetch(&author);
-                let known = self.logs.get(&author).and_then(|log| log.known());
-                let first = known.expect("a fork of a known log").head.checkpoint(&author);
-                let proof = ForkProof { first, second: checkpoint, run: Run::decode(bytes).ok() };
-                self.forked(id, author, proof);
+                let known = self.logs.get(&author).and_then(Log::known);
+                let known = known.expect("a fork of a known log");
+                // It passes by the end of what is held, or by its beginning.
+                let head = if checkpoint.size > known.size() { None } else { known.base.as_ref() };
+                let first = head.unwrap_or(&known.head).checkpoint(&author);
+                let run = Run::decode(bytes).ok().filter(|_| checkpoint.size != first.size);
+                self.forked(id, author, ForkProof { first, second: checkpoint, run });
+                self.want_again(&author);
             }
             Error::WrongRoot if suspect => {
                 self.end_fetch(&author);

@@ -169,6 +169,25 @@ fn hostile_messages_do_no_harm() {
 }
 
 #[test]
+fn a_run_of_the_middle_that_nobody_asked_for_hides_no_beginning() {
+    let mut world = World::new(1, 3);
+    (0..30).for_each(|_| world.append(0, 100, 200));
+    let author = world.nodes[0].secret.author();
+    let known = world.nodes[0].store.logs[&author].known.clone();
+    let newest = world.nodes[0].store.load(&author, known.size() - 1).unwrap();
+    assert!(newest.start() > 0);
+    let newest = Message::Run(newest.into_run(&author, Some(&known.opening))).encode();
+    world.connect(1, 2);
+    let liar = *world.nodes[1].peers.keys().next().unwrap();
+    world.nodes[1].sync.handle_message(world.now, liar, &newest);
+    world.drain(1);
+    world.settle(Duration::from_secs(60));
+    world.connect(0, 1);
+    world.settle(Duration::from_secs(3600));
+    world.assert_equal();
+}
+
+#[test]
 fn a_stolen_admission_fills_a_quota_and_nothing_else() {
     let mut world = World::new(1, 2);
     let quotas = Quotas { authors: 5, ..Quotas::default() };

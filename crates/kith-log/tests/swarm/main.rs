@@ -245,6 +245,47 @@ fn the_newest_come_first_where_asked_and_older_ones_on_demand() {
 }
 
 #[test]
+fn older_entries_of_another_history_prove_the_fork_and_accuse_nobody() {
+    for runs in 10..14 {
+        let mut world = World::new(runs, 3);
+        let author = world.nodes[0].secret.author();
+        world.connect(0, 1);
+        world.append(0, 2, 100);
+        world.settle(HOUR);
+        // Node 0 tells 1 and 2 different things, having forgotten in between.
+        let backup = world.nodes[0].store.clone();
+        (0..12).for_each(|_| world.append(0, 200, 200));
+        world.settle(HOUR);
+        world.restart(0);
+        world.nodes[0].store = backup;
+        world.restart(0);
+        world.connect(0, 2);
+        (0..runs).for_each(|_| world.append(0, 200, 200));
+        world.settle(HOUR);
+        world.restart(0);
+        // A newcomer has the newest of the one, and asks the other for what comes before.
+        world.add_node();
+        world.configure(3, |config| config.order = Order::NewestFirst);
+        world.connect(3, 1);
+        world.settle(HOUR);
+        world.disconnect(3, 1);
+        let known = world.nodes[3].store.logs[&author].known.clone();
+        assert!(known.start() > 3);
+        world.connect(3, 2);
+        let now = world.now;
+        world.nodes[3].sync.fetch_older(now, &author).unwrap();
+        world.drain(3);
+        world.settle(HOUR);
+        assert!(world.nodes[3].forks.contains(&author), "{runs}: the fork stays unseen");
+        assert_eq!(world.nodes[3].store.logs[&author].known, known);
+        // Who has the same history is still of use.
+        world.connect(3, 1);
+        world.settle(HOUR);
+        assert!(world.nodes[3].store.logs[&author].known.start() < known.start());
+    }
+}
+
+#[test]
 fn only_chosen_authors_are_fetched() {
     let mut world = World::new(1, 3);
     (0..3).for_each(|at| world.append(at, 3, 10));
