@@ -68,6 +68,21 @@ test('without a token there is a page that says so', async () => {
   assert.equal(await page.evaluate(() => getComputedStyle(document.body).maxWidth), '480px', 'its style is let through');
 });
 
+test('a page that says where to go leads there, and nowhere else', async () => {
+  const canary = await openCanary('signpost');
+  for (const [url, status] of /** @type {const} */ ([[gateway.origin('three'), 403], [`http://127.0.0.1:${gateway.port}/`, 421], [gateway.origin('nobody'), 421]])) {
+    assert.equal((await page.goto(url))?.status(), status);
+    await page.getByRole('link', { name: 'Open kith’s dashboard' }).click();
+    await page.waitForURL(`${gateway.origin()}/`);
+    await page.goto(url);
+    await page.evaluate((to) => { setTimeout(() => { location.href = to; }); }, canary.url);
+    await page.waitForURL('chrome-error://chromewebdata/');
+  }
+  await canary.close();
+  assert.deepEqual(canary.touches, []);
+  said = [];
+});
+
 test('a local file leads to a page', async () => {
   const file = join(folder, 'open.html');
   await writeFile(file, `<!doctype html><meta http-equiv="refresh" content="0;url=${await gateway.url('three')}">`);

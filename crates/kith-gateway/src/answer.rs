@@ -80,7 +80,7 @@ impl Answerer {
         }
         let site = match Site::find(&request.headers, self.port, &*self.service) {
             Ok(site) => site,
-            Err(unknown) => return (String::new(), no_site(request, unknown)),
+            Err(unknown) => return (String::new(), no_site(request, unknown, self.port)),
         };
         if let Err(refusal) = checks::admit(&site, request) {
             debug!(?refusal, host = site.host, "a request was refused");
@@ -116,7 +116,7 @@ impl Answerer {
             return response;
         }
         if !session::is_admitted(request, site, &*self.service) {
-            return session::stranger(request);
+            return session::stranger(request, site);
         }
         let Some(name) = files::name(&request.uri) else { return not_found(request) };
         if name == SOCKET {
@@ -232,22 +232,23 @@ impl Answerer {
     }
 }
 
-fn no_site(request: &Parts, unknown: Unknown) -> Response {
+fn no_site(request: &Parts, unknown: Unknown, port: u16) -> Response {
+    let dashboard = format!("localhost:{port}");
     match unknown {
         Unknown::Host => Notice {
             status: StatusCode::MISDIRECTED_REQUEST,
             what: "kith has no page at this address.",
-            more: "Its dashboard is at http://localhost, with kith's port. Pages of spaces are \
-                   opened from there.",
+            more: "The address may be misspelt, or of a space that was left. Pages of spaces are \
+                   opened from kith's dashboard.",
         }
-        .answer(request),
+        .answer_with_way(request, &dashboard),
         Unknown::Removed => {
             let notice = Notice {
                 status: StatusCode::GONE,
                 what: "This was removed from kith.",
                 more: "The browser was told to forget what it kept of it.",
             };
-            let mut response = notice.answer(request);
+            let mut response = notice.answer_with_way(request, &dashboard);
             response.headers_mut().insert(CLEAR_SITE_DATA, HeaderValue::from_static("\"*\""));
             response
         }

@@ -6,13 +6,14 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 
-use crate::policy::{Nonce, Policy};
+use crate::policy::{self, Nonce, Policy};
 
 const PAGE: &str = include_str!("../pages/notice.html");
 /// Goes on without the token, as this origin itself: the browser holds the new cookie back from a
 /// redirect that another origin began.
-const GO_ON: &str = "const url = new URL(location); url.searchParams.delete('kith-token'); \
-    location.replace(url);";
+const GO_ON: &str = "<script nonce=\"{nonce}\">const url = new URL(location); \
+    url.searchParams.delete('kith-token'); location.replace(url);</script>";
+const HTML: &str = "text/html; charset=utf-8";
 
 /// What to tell.
 #[derive(Clone, Copy, Debug)]
@@ -27,38 +28,66 @@ pub(crate) struct Notice<'a> {
 impl Notice<'_> {
     /// A page for people, or the words alone for all else.
     pub(crate) fn answer(self, request: &Parts) -> Response {
-        let accept = request.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
-        if accept.is_some_and(|accept| accept.contains("text/html")) {
-            return self.page("");
+        if wants_page(request) { self.page("").answer() } else { self.words() }
+    }
+
+    /// The same, with a link to the dashboard on `host`.
+    pub(crate) fn answer_with_way(self, request: &Parts, host: &str) -> Response {
+        if !wants_page(request) {
+            return self.words();
         }
+        let way = format!(
+            "<p><a href=\"http://{}/\">Open kith’s dashboard</a></p>",
+            escape(policy::dashboard(host))
+        );
+        let Page { status, html, nonce } = self.page(&way);
+        respond(status, HTML, html, Policy::Signpost(nonce))
+    }
+
+    fn words(self) -> Response {
         let text = format!("{} {}\n", self.what, self.more);
         respond(self.status, "text/plain; charset=utf-8", text, Policy::Nothing)
     }
 
-    fn page(self, script: &str) -> Response {
+    /// The page, with `rest` below its words, where `{nonce}` stands for its nonce.
+    fn page(self, rest: &str) -> Page {
         let nonce = Nonce::new();
-        let script = match script {
-            "" => String::new(),
-            script => format!("<script nonce=\"{}\">{script}</script>", nonce.as_str()),
-        };
-        let page = PAGE
+        let html = PAGE
+            .replace("{rest}", rest)
             .replace("{nonce}", nonce.as_str())
-            .replace("{script}", &script)
             .replace("{title}", &escape(self.what))
             .replace("{text}", &escape(self.more));
-        html(self.status, page, nonce)
+        Page { status: self.status, html, nonce }
     }
+}
+
+/// A notice as a page.
+struct Page {
+    status: StatusCode,
+    html: String,
+    nonce: Nonce,
+}
+
+impl Page {
+    fn answer(self) -> Response {
+        html(self.status, self.html, self.nonce)
+    }
+}
+
+fn wants_page(request: &Parts) -> bool {
+    let accept = request.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
 /// The page that goes on to its own URL without the token.
 pub(crate) fn going_on() -> Response {
     let notice = Notice { status: StatusCode::OK, what: "Opening…", more: "" };
-    notice.page(GO_ON)
+    notice.page(GO_ON).answer()
 }
 
 /// A page of kith's own, with its nonce.
 pub(crate) fn html(status: StatusCode, page: String, nonce: Nonce) -> Response {
-    respond(status, "text/html; charset=utf-8", page, Policy::Notice(nonce))
+    respond(status, HTML, page, Policy::Notice(nonce))
 }
 
 fn respond(

@@ -22,6 +22,8 @@ pub(crate) enum Policy {
     App(Vec<Permission>),
     /// A page of kith's own on any origin, with its inline script and style.
     Notice(Nonce),
+    /// A notice with a link to the dashboard, and nothing of anybody else's.
+    Signpost(Nonce),
 }
 
 /// A number used once, that lets kith's own inline scripts and styles through.
@@ -120,15 +122,21 @@ pub(crate) fn stamp(headers: &mut HeaderMap, policy: &Policy, host: &str) {
 fn connections(policy: &Policy, host: &str) -> String {
     match policy {
         Policy::Dashboard => format!("(response-origin \"http://*.{host}/*\")"),
+        Policy::Signpost(_) => format!("(response-origin \"http://{}/*\")", dashboard(host)),
         Policy::Nothing | Policy::App(_) | Policy::Notice(_) => "(response-origin)".into(),
     }
+}
+
+/// The dashboard's host, from any host that is served: `LABEL.localhost:4848` or itself.
+pub(crate) fn dashboard(host: &str) -> &str {
+    host.split_once('.').map_or(host, |(_, dashboard)| dashboard)
 }
 
 /// Which of the browser's features the page may use.
 fn permissions(policy: &Policy) -> String {
     let granted: &[Permission] = match policy {
         Policy::App(granted) => granted,
-        Policy::Nothing | Policy::Dashboard | Policy::Notice(_) => &[],
+        Policy::Nothing | Policy::Dashboard | Policy::Notice(_) | Policy::Signpost(_) => &[],
     };
     let mut header = String::with_capacity(1_024);
     for feature in ASKED_FOR {
@@ -155,7 +163,7 @@ fn content_security(policy: &Policy, host: &str) -> String {
              frame-src 'self' data: blob:; frame-ancestors 'self'; base-uri 'self'; \
              object-src 'none'"
         ),
-        Policy::Notice(nonce) => {
+        Policy::Notice(nonce) | Policy::Signpost(nonce) => {
             let nonce = nonce.as_str();
             format!(
                 "default-src 'none'; script-src 'nonce-{nonce}' http://{host}/.kith/; \
@@ -173,6 +181,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_signpost_leads_to_the_dashboard_and_nowhere_else() {
+        for host in ["localhost:4848", "abc.localhost:4848"] {
+            let allowed = connections(&Policy::Signpost(Nonce::new()), host);
+            assert_eq!(allowed, "(response-origin \"http://localhost:4848/*\")");
+        }
+    }
+
+    #[test]
     fn an_app_gets_of_the_device_what_it_was_granted_and_nothing_else() {
         for permission in Permission::ALL {
             let feature = permission.feature();
@@ -183,7 +199,8 @@ mod tests {
                 assert!(header.contains(&format!("{other}{given}")), "{other} in {header}");
             }
         }
-        for policy in [Policy::Nothing, Policy::Dashboard, Policy::Notice(Nonce::new())] {
+        let notices = [Policy::Notice(Nonce::new()), Policy::Signpost(Nonce::new())];
+        for policy in [Policy::Nothing, Policy::Dashboard].into_iter().chain(notices) {
             assert_eq!(permissions(&policy), permissions(&Policy::App(Vec::new())));
         }
     }

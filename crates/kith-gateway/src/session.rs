@@ -61,7 +61,7 @@ pub(crate) fn redeem(
             more: "A link from kith opens a page once, within 30 seconds. Open the page again \
                    from kith: its dashboard, or the command “kith open”.",
         };
-        return Some(notice.answer(request));
+        return Some(notice.answer_with_way(request, &site.host));
     };
     let cookie = format!(
         "{COOKIE_NAME}={session}; HttpOnly; SameSite=Strict; Path=/; Max-Age={COOKIE_SECONDS}"
@@ -73,14 +73,14 @@ pub(crate) fn redeem(
 }
 
 /// What a request without the cookie gets.
-pub(crate) fn stranger(request: &Parts) -> Response {
+pub(crate) fn stranger(request: &Parts, site: &Site) -> Response {
     let notice = Notice {
         status: StatusCode::FORBIDDEN,
         what: "This page is opened from kith.",
         more: "This browser has no permission for it yet, or another page led here. Open it from \
                kith's dashboard, or with the command “kith open”.",
     };
-    notice.answer(request)
+    notice.answer_with_way(request, &site.host)
 }
 
 fn go_on(request: &Parts, site: &Site, query: &str) -> Response {
