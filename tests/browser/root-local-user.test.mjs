@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 
-import { call } from './attack/node.mjs';
 import { KithNode, freePort } from './lib/node.mjs';
 
 const NOBODY = '65534';
@@ -25,7 +24,7 @@ for (const there of [false, true]) {
     try {
       await node.start();
       await node.cli('open', 'chat', '--yes');
-      const { file } = await call(node.dir, 'page.url');
+      const { file } = await node.ask('page.url');
       // The script, where the other user can read it, with what it imports.
       const program = join(folder, 'intruder.mjs');
       await cp(join(import.meta.dirname, 'attack', 'intruder.mjs'), program);

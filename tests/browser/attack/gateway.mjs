@@ -5,7 +5,11 @@ import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 
+import { within } from '../lib/within.mjs';
+
 const ROOT = resolve(import.meta.dirname, '../../..');
+/** How long the gateway may take for one answer, in ms. */
+const PATIENCE = 60_000;
 /** The folder of a space's files, hostile to the last. */
 export const APP = join(import.meta.dirname, 'app');
 
@@ -27,7 +31,8 @@ export async function startGateway(labels, { later = [], embedded = false } = {}
   const spaces = [...(embedded ? ['--embedded'] : []), ...labels.map((label) => `${label}=${APP}`), '--later', ...later.map((label) => `${label}=${APP}`)];
   const child = spawn(program(), spaces, { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const read = async () => JSON.parse((await lines.next()).value);
+  const ended = new Promise((done) => { child.once('exit', done); });
+  const read = async () => JSON.parse((await within(PATIENCE, 'an answer of the gateway', lines.next())).value);
   const { port } = await read();
   let turn = Promise.resolve();
   /** @param {string} line @returns {Promise<string>} */
@@ -53,7 +58,7 @@ export async function startGateway(labels, { later = [], embedded = false } = {}
     url: async (/** @type {string} */ label, path = '/') => `${origin(label)}${path}?kith-token=${await ask(`token ${label}`)}`,
     async stop() {
       child.stdin.end();
-      await new Promise((done) => { child.once('exit', done); });
+      await within(PATIENCE, 'the end of the gateway', ended);
     },
   };
 }

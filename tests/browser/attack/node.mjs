@@ -1,26 +1,7 @@
 // A real node under attack: the hostile app is published and opened in it, as an app that a person was
 // sent would be.
-import { connect } from 'node:net';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-
 import { KithNode } from '../lib/node.mjs';
 import { APP } from './gateway.mjs';
-
-/**
- * Calls a method by the command socket, as the owner.
- * @param {string} dataDir @param {string} method @param {object} [params] @returns {Promise<any>}
- */
-export async function call(dataDir, method, params = {}) {
-  const socket = connect(join(dataDir, 'kith.sock'));
-  socket.write(`${JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })}\n`);
-  for await (const line of createInterface({ input: socket })) {
-    socket.destroy();
-    const { result, error } = JSON.parse(line);
-    if (error) throw new Error(error.message);
-    return result;
-  }
-}
 
 /**
  * Starts a node with so many spaces of the hostile app.
@@ -42,7 +23,7 @@ export async function startNode(count) {
     /** The spaces' origins. */
     origins: spaces.map(({ origin }) => origin),
     /** A URL that opens a space's page. @param {number} index @returns {Promise<string>} */
-    url: async (index) => (await call(node.dir, 'page.url', { space: spaces[index]?.space })).url,
+    url: async (index) => (await node.ask('page.url', { space: spaces[index]?.space })).url,
     stop: () => node.remove(),
   };
 }

@@ -6,7 +6,11 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 
+import { within } from './within.mjs';
+
 const ROOT = resolve(import.meta.dirname, '../../..');
+/** How long a node may take to start, to answer or to end, in ms: a hundred times what it takes. */
+const PATIENCE = 60_000;
 /** The binary under test; `cargo xtask test` builds it and names it here. */
 export const KITH = process.env.KITH_BIN ?? join(ROOT, 'target/debug/kith');
 
@@ -53,10 +57,10 @@ export class KithNode {
     this.child = child;
     child.stderr.on('data', (data) => { this.log = (this.log + data).slice(-20_000); });
     const lines = createInterface({ input: child.stdout });
-    this.ready = await new Promise((done, fail) => {
+    this.ready = await within(PATIENCE, `the start of ${this.name}`, new Promise((done, fail) => {
       lines.once('line', (line) => done(JSON.parse(line)));
       child.once('exit', (code) => fail(new Error(`${this.name} ended with ${code}:\n${this.log}`)));
-    });
+    }));
     return this;
   }
 
@@ -66,7 +70,7 @@ export class KithNode {
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const gone = new Promise((done) => child.once('exit', done));
     child.kill('SIGKILL');
-    await gone;
+    await within(PATIENCE, `the end of ${this.name}`, gone);
   }
 
   /** Ends it and removes its folder. */
@@ -79,6 +83,7 @@ export class KithNode {
   ask(method, params = {}) {
     return new Promise((done, fail) => {
       const socket = connect(join(this.dir, 'kith.sock'));
+      socket.setTimeout(PATIENCE, () => socket.destroy(new Error(`${method}: no answer`)));
       createInterface({ input: socket }).once('line', (line) => {
         socket.end();
         const { result, error } = JSON.parse(line);
@@ -86,6 +91,8 @@ export class KithNode {
         else done(result);
       });
       socket.once('error', fail);
+      // After an answer this comes too late to matter.
+      socket.once('close', () => fail(new Error(`${method}: ${this.name} hung up`)));
       socket.write(`${JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })}\n`);
     });
   }
@@ -100,7 +107,7 @@ export class KithNode {
 /** @param {string} file @param {string[]} args @returns {Promise<{ stdout: string, stderr: string }>} */
 function run(file, args) {
   return new Promise((done, fail) => {
-    execFile(file, args, { maxBuffer: 64 << 20 }, (error, stdout, stderr) => {
+    execFile(file, args, { maxBuffer: 64 << 20, timeout: PATIENCE }, (error, stdout, stderr) => {
       if (error) fail(new Error(`kith ${args.join(' ')}: ${error.message}\n${stderr}`));
       else done({ stdout, stderr });
     });
