@@ -69,10 +69,13 @@ const every = (way) => ({ apps }) => [...apps.values()].reduce((sum, one) => sum
 function bars(samples, of) {
   const sums = Array.from({ length: BARS }, () => 0);
   // Stretches begin where the clock says, so that what is drawn moves on and does not change.
-  const first = Math.floor(Date.now() / BAR) - BARS + 1;
+  const now = Date.now();
+  const first = Math.floor(now / BAR) - BARS + 1;
   for (const sample of samples) {
     const bar = Math.floor(sample.at / BAR) - first;
-    if (bar >= 0 && bar < BARS) sums[bar] = (sums[bar] ?? 0) + (of(sample) * 1_000) / BAR;
+    // Of the present one only a part has passed.
+    const time = bar === BARS - 1 ? Math.max(1_000, now % BAR) : BAR;
+    if (bar >= 0 && bar < BARS) sums[bar] = (sums[bar] ?? 0) + (of(sample) * 1_000) / time;
   }
   return sums;
 }

@@ -3,7 +3,7 @@ import { html, useEffect, useRef, useState } from './html.js';
 import { fault, node, openSpace } from './node.js';
 import { Act, AppIcon, Fault, Icon, useTitle, Wait } from './parts.js';
 import { Attempts } from './spaces.js';
-import { fingerprint, size, speed, who } from './words.js';
+import { fingerprint, number, size, speed, who } from './words.js';
 
 /** @import * as api from '../sdk/kith-api.d.ts' */
 
@@ -117,7 +117,15 @@ function Asking({ id, app, invited }) {
     goOn(id, url);
   };
   return html`<section class="opening">
-    <header class="app"><${AppIcon} app=${app} /><div><h1 ref=${title} tabindex="-1" dir="auto">Open ${app.name}?</h1><p dir="auto">${app.description}</p></div></header>
+    <header class="app"><${AppIcon} app=${app} /><div><h1 ref=${title} tabindex="-1" dir="auto">Open ${app.name}?</h1>${app.description && html`<p dir="auto">${app.description}</p>`}</div></header>
+    <dl class="facts"><div><dt>Signed by</dt><dd>${app.bundled ? 'Came with kith' : app.ours ? 'You' : html`<code>${fingerprint(app.app)}</code>`}</dd></div><div><dt>Version</dt><dd>${number(app.version)}</dd></div><div><dt>Size</dt><dd>${size(app.size)}</dd></div></dl>
+    <h2>What it asks</h2>
+    <ul class="points">
+      ${app.permissions.length === 0
+        ? html`<li><${Icon} name="shield-check" /><span>Nothing: it sees only this space, and reaches no website.</span></li>`
+        : app.permissions.map((words) => html`<li key=${words}><${Icon} name="info" /><span>It wants to ${words}. Your browser asks you again when it does.</span></li>`)}
+      ${!sealed() && html`<li class="warn"><${Icon} name="triangle-alert" /><span>This browser can’t keep an app from sending what it sees to a website. Chromium ${SEALED_SINCE} and later can.</span></li>`}
+    </ul>
     <fieldset class="choices"><legend>Where</legend>
       ${choices.map(({ value, name, what }) => html`<label key=${value}><input type="radio" name="space" value=${value} checked=${choice === value} onChange=${() => setChoice(value)} /><span><strong>${name}</strong><span>${what}</span></span></label>`)}
     </fieldset>
@@ -125,15 +133,8 @@ function Asking({ id, app, invited }) {
     <ul class="points">
       <li><${Icon} name="users" /><span>The people of a space see each other’s internet address.</span></li>
       <li><${Icon} name="pencil" /><span>What you write is signed: others can prove that you wrote it, and what they have can’t be taken back.</span></li>
-      ${app.permissions.length === 0
-        ? html`<li><${Icon} name="shield-check" /><span>It asks for nothing: it sees only this space, and reaches no website.</span></li>`
-        : app.permissions.map((words) => html`<li key=${words}><${Icon} name="info" /><span>It wants to ${words}. Your browser asks you again when it does.</span></li>`)}
-      ${!sealed() && html`<li class="warn"><${Icon} name="triangle-alert" /><span>This browser can’t keep an app from sending what it sees to a website. Chromium ${SEALED_SINCE} and later can.</span></li>`}
     </ul>
-    <h2>Who made it</h2>
-    <p>${signer(app)}</p>
-    <dl class="facts"><div><dt>Key</dt><dd><code>${fingerprint(app.app)}</code></dd></div><div><dt>Version</dt><dd>${app.version}</dd></div><div><dt>Size</dt><dd>${size(app.size)}</dd></div></dl>
-    <details><summary>The whole key</summary><code class="key">${app.app}</code></details>
+    <details open=${!app.bundled && !app.ours}><summary>Who made it</summary><p>${signer(app)}</p><p>The whole key: <code class="key">${app.app}</code></p></details>
     <div class="row end sticky"><${Act} act=${() => cancel(id)}>Cancel</${Act}><${Act} class="main" act=${open}>Open ${app.name}</${Act}></div>
   </section>`;
 }

@@ -49,13 +49,30 @@ function Summary({ peers }) {
   const connected = parts.reduce((sum, { of }) => sum + of, 0);
   return html`<section class="card" aria-label="Connections">
     <${Chart} peers=${peers} />
-    <div class="bar" aria-hidden="true">${parts.filter(({ of }) => of > 0).map(({ path, of }) => html`<span key=${path} class=${path} style=${{ flexGrow: of }}></span>`)}</div>
+    ${peers.length > MAPPED && html`<div class="bar" aria-hidden="true">${parts.filter(({ of }) => of > 0).map(({ path, of }) => html`<span key=${path} class=${path} style=${{ flexGrow: of }}></span>`)}</div>`}
     <dl class="facts">${parts.map(({ name, icon, path, of }) => html`<div key=${path} class=${path}><dt><${Icon} name=${icon} />${name}</dt><dd>${number(of)}</dd></div>`)}
       <div><dt>Not connected</dt><dd>${number(peers.length - connected)}</dd></div></dl></section>`;
 }
 
 /** People who have a place on the map. The list has all of them. */
 const MAPPED = 12;
+/** From so many on there is no room for names on a narrow page. */
+const CROWDED = 7;
+
+/** Some of each way, in turns, those of one way side by side. @param {api.PeerInfo[]} peers */
+function some(peers) {
+  const groups = [...WAYS, null].map((way) => peers.filter(({ path, state }) => path === way && state !== 'blocked'));
+  const taken = groups.map(() => 0);
+  for (let left = MAPPED, before = -1; left > 0 && left !== before;) {
+    before = left;
+    groups.forEach((group, at) => {
+      if (left === 0 || (taken[at] ?? 0) >= group.length) return;
+      taken[at] = (taken[at] ?? 0) + 1;
+      left--;
+    });
+  }
+  return groups.flatMap((group, at) => group.slice(0, taken[at]));
+}
 
 /**
  * Oneself in the middle, the others around, each with a line that looks as the connection goes. Whoever reads
@@ -63,20 +80,19 @@ const MAPPED = 12;
  * @param {{ peers: api.PeerInfo[] }} props
  */
 function Chart({ peers }) {
-  const order = (/** @type {api.PeerInfo} */ { path }) => (path ? WAYS.indexOf(path) : WAYS.length);
-  const shown = peers.filter(({ state }) => state !== 'blocked').sort((a, b) => order(a) - order(b)).slice(0, MAPPED);
+  const shown = some(peers);
   const places = shown.map((peer, at) => {
     // From the left, clockwise: one stands beside oneself, two on either side.
     const angle = Math.PI + (2 * Math.PI * at) / shown.length;
-    return { peer, x: 50 + 39 * Math.cos(angle), y: 50 + 36 * Math.sin(angle) };
+    return { peer, x: 50 + 39 * Math.cos(angle), y: 46 + 36 * Math.sin(angle) };
   });
-  return html`<div class="map" aria-hidden="true">
-    <svg viewBox="0 0 100 100" preserveAspectRatio="none">${places.map(({ peer, x, y }) => html`<line key=${peer.id} class=${peer.path ?? 'none'} x1="50" y1="50" x2=${x} y2=${y} />`)}</svg>
+  return html`<div class=${`map ${shown.length >= CROWDED ? 'crowded' : ''}`} aria-hidden="true">
+    <svg viewBox="0 0 100 100" preserveAspectRatio="none">${places.map(({ peer, x, y }) => html`<line key=${peer.id} class=${peer.path ?? 'none'} x1="50" y1="46" x2=${x} y2=${y} />`)}</svg>
     <span class="spot me"><span class="face">You</span></span>
     ${places.map(({ peer, x, y }) => html`<span key=${peer.id} class="spot" style=${{ left: `${x}%`, top: `${y}%` }} title=${`${who(peer.name, peer.id)}: ${stateOf(peer)}`}>
       <${Face} name=${peer.name || peer.id} /><span class="cut" dir="auto">${who(peer.name, peer.id)}</span></span>`)}
-    ${peers.length > shown.length && html`<span class="more">${number(shown.length)} of ${number(peers.length)} people</span>`}
-  </div>`;
+  </div>
+  ${peers.length > MAPPED && html`<p class="sub more">${number(shown.length)} of ${count(peers.length, 'person', 'people')} are drawn.</p>`}`;
 }
 
 /** How it stands with someone, in words. @param {api.PeerInfo} peer */

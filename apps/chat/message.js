@@ -61,7 +61,7 @@ export const drawNew = (words) => el('div', { class: 'new', role: 'separator' },
  */
 export function drawMessage(message, { name, quoted, mine, first, expanded }, acts) {
   const whole = expanded || message.text.length <= SHOWN;
-  const text = el('p', { class: 'text', dir: 'auto' });
+  const text = el('p', { class: 'text' });
   for (const part of addressesIn(whole ? message.text : `${message.text.slice(0, SHOWN)}…`)) {
     text.append(part.address ? el('span', { class: 'address' }, part.text) : part.text);
   }
@@ -73,9 +73,11 @@ export function drawMessage(message, { name, quoted, mine, first, expanded }, ac
     quote.addEventListener('click', () => acts.find(message));
     bubble.append(quote);
   }
-  bubble.append(text);
-  if (!whole) bubble.append(button('Show all of it', undefined, () => acts.expand(message.key)));
-  bubble.append(el('time', { datetime: new Date(message.time).toISOString(), title: momentOf(message.time) }, timeOf(message.time)));
+  // The first letter of what is said decides on which side it begins, and where the time stands.
+  const said = el('div', { dir: 'auto' }, text);
+  bubble.append(said);
+  if (!whole) said.append(button('Show all of it', undefined, () => acts.expand(message.key)));
+  said.append(el('time', { dir: 'auto', datetime: new Date(message.time).toISOString(), title: momentOf(message.time) }, timeOf(message.time)));
 
   const node = el('article', {
     class: ['message', mine ? 'mine' : '', first ? 'first' : '', message.waits ?? ''].join(' ').trim(), tabindex: -1,
@@ -87,7 +89,7 @@ export function drawMessage(message, { name, quoted, mine, first, expanded }, ac
   if (!message.waits) node.append(el('div', { class: 'acts' }, button(`Reply to ${mine ? 'yourself' : name}`, 'reply', () => acts.reply(message))));
   if (message.waits === 'sending') body.append(el('p', { class: 'fate' }, icon('clock'), 'Waits to be sent'));
   if (message.waits === 'failed') {
-    body.append(el('p', { class: 'fate bad' }, icon('circle-alert'), el('span', {}, `Not sent. ${message.error?.what ?? ''} ${message.error?.todo ?? ''}`.trim()),
+    body.append(el('p', { class: 'fate bad' }, icon('circle-alert'), el('span', {}, ['Not sent.', message.error?.what, message.error?.why, message.error?.todo].filter(Boolean).join(' ')),
       button('Send again', undefined, () => acts.retry(message.key)), button('Discard', undefined, () => acts.discard(message.key))));
   }
   return node;

@@ -29,7 +29,7 @@ async function wrong(page) {
 const tooWide = (page) => page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
 
 for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
-  for (const width of [375, 1100]) {
+  for (const width of [360, 1100]) {
     const view = { colorScheme, viewport: { width, height: 700 } };
 
     test(`the dashboard at ${width} px, ${colorScheme}`, async () => {
