@@ -10,7 +10,9 @@ mod support;
 
 mod bundles;
 mod doors;
+mod hostile;
 mod links;
+mod member;
 mod messages;
 mod peers;
 mod unharmed;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use iroh::endpoint::{Connection, ConnectionError, presets};
+use iroh::endpoint::{Connection, ConnectionError, RecvStream, SendStream, presets};
 use iroh::{Endpoint, EndpointAddr, EndpointId, TransportAddr};
 use serde_json::{Value, json};
 
@@ -21,28 +21,44 @@ const HELLO: &[u8] = &[
 const VIOLATION: u64 = 1;
 const INCOMPATIBLE: u64 = 2;
 
-struct Garbage {
-    endpoint: Endpoint,
-    conn: Connection,
+/// A peer that is made by hand.
+pub(crate) struct Garbage {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) conn: Connection,
+    /// What the node says on the control stream, read by nobody.
+    unread: Option<RecvStream>,
 }
 
 impl Garbage {
-    async fn connect(node: &Node) -> Self {
+    async fn connect(addr: &str) -> Self {
+        Self::reach(addr, iroh::SecretKey::generate()).await.expect("strangers may connect")
+    }
+
+    /// Connects as the holder of a key.
+    pub(crate) async fn with_key(addr: &str, key: [u8; 32]) -> Self {
+        let key = iroh::SecretKey::from_bytes(&key);
+        Self::reach(addr, key).await.expect("it may connect")
+    }
+
+    async fn reach(addr: &str, key: iroh::SecretKey) -> Option<Self> {
         let endpoint = Endpoint::builder(presets::Minimal)
+            .secret_key(key)
             .clear_ip_transports()
             .bind_addr("127.0.0.1:0")
             .expect("an address")
             .bind()
             .await
             .expect("a free port");
-        let (id, addrs) = node.said("addr").split_once('@').expect("an address");
+        let (id, addrs) = addr.split_once('@').expect("an address");
         let addrs = addrs.split(',').map(|addr| TransportAddr::Ip(addr.parse().expect("ip:port")));
         let id: EndpointId = id.parse().expect("an id");
-        let conn = endpoint
-            .connect(EndpointAddr::from_parts(id, addrs), b"kith/1")
-            .await
-            .expect("strangers may connect");
-        Self { endpoint, conn }
+        match endpoint.connect(EndpointAddr::from_parts(id, addrs), b"kith/1").await {
+            Ok(conn) => Some(Self { endpoint, conn, unread: None }),
+            Err(_) => {
+                endpoint.close().await;
+                None
+            }
+        }
     }
 
     /// Sends bytes on the control stream and waits for the end: its code.
@@ -53,7 +69,7 @@ impl Garbage {
         self.ended().await
     }
 
-    async fn ended(&self) -> u64 {
+    pub(crate) async fn ended(&self) -> u64 {
         match tokio::time::timeout(PATIENCE, self.conn.closed()).await.expect("it is ended") {
             ConnectionError::ApplicationClosed(close) => close.error_code.into(),
             other => panic!("{other}"),
@@ -61,26 +77,41 @@ impl Garbage {
     }
 
     /// Greets as one should.
-    async fn greeted(node: &Node) -> (Self, iroh::endpoint::SendStream) {
-        let new = Self::connect(node).await;
-        let (mut send, mut recv) = new.conn.open_bi().await.expect("a stream");
+    async fn greeted(addr: &str) -> (Self, SendStream) {
+        Self::connect(addr).await.greet().await
+    }
+
+    /// The same, as the holder of a key.
+    pub(crate) async fn greeted_with_key(addr: &str, key: [u8; 32]) -> (Self, SendStream) {
+        Self::with_key(addr, key).await.greet().await
+    }
+
+    /// The same; none where the node has no place.
+    pub(crate) async fn try_greeted(addr: &str) -> Option<(Self, SendStream)> {
+        let new = Self::reach(addr, iroh::SecretKey::generate()).await?;
+        Some(new.greet().await)
+    }
+
+    async fn greet(mut self) -> (Self, SendStream) {
+        let (mut send, mut recv) = self.conn.open_bi().await.expect("a stream");
         send.write_all(HELLO).await.expect("it is taken");
         recv.read_exact(&mut [0; 4]).await.expect("it is answered");
-        (new, send)
+        self.unread = Some(recv);
+        (self, send)
     }
 }
 
-fn refused(control: &mut Control, limit: &str) -> u64 {
+pub(crate) fn refused(control: &mut Control, limit: &str) -> u64 {
     let status = control.call("node.status", json!({})).expect("a status");
     status["refused"][limit].as_u64().unwrap_or(0)
 }
 
-fn framed(body: &[u8]) -> Vec<u8> {
+pub(crate) fn framed(body: &[u8]) -> Vec<u8> {
     [&u32::try_from(body.len()).expect("small").to_be_bytes()[..], body].concat()
 }
 
 /// Bytes that look like nothing, the same in every run.
-fn noise(seed: u32, length: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u32, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(2_654_435_761) | 1;
     let next = || {
         state ^= state << 13;
@@ -115,7 +146,7 @@ async fn garbage_is_counted_and_harms_nobody() {
         ("another version", newer, INCOMPATIBLE),
     ];
     for (what, bytes, code) in &hellos {
-        let peer = Garbage::connect(&witness.node).await;
+        let peer = Garbage::connect(witness.node.said("addr")).await;
         assert_eq!(peer.ends_after(bytes).await, *code, "{what}");
         peer.endpoint.close().await;
     }
@@ -126,7 +157,7 @@ async fn garbage_is_counted_and_harms_nobody() {
     for seed in 0..8 {
         // After a good Hello: noise where control messages, streams and frames are expected.
         let before = violations(&mut control);
-        let (peer, mut send) = Garbage::greeted(&witness.node).await;
+        let (peer, mut send) = Garbage::greeted(witness.node.said("addr")).await;
         let _ = send
             .write_all(&framed(&[&[1, 0xff, 0xff, 0xff, 0x7f][..], &noise(seed, 60)].concat()))
             .await;
@@ -134,7 +165,7 @@ async fn garbage_is_counted_and_harms_nobody() {
         peer.endpoint.close().await;
         eventually("it is counted", || violations(&mut control) > before);
     }
-    let (peer, _send) = Garbage::greeted(&witness.node).await;
+    let (peer, _send) = Garbage::greeted(witness.node.said("addr")).await;
     for seed in 0..8 {
         let (mut stream, _answer) = peer.conn.open_bi().await.expect("a stream");
         let header = [&[200][..], &noise(seed, 64)].concat();
@@ -167,7 +198,7 @@ async fn garbage_is_counted_and_harms_nobody() {
 async fn silence_is_hung_up_on() {
     let witness = Witness::new();
     let mut control = Control::connect(witness.dir.path()).unwrap();
-    let silent = Garbage::connect(&witness.node).await;
+    let silent = Garbage::connect(witness.node.said("addr")).await;
     assert!(tokio::time::timeout(Duration::from_millis(1), silent.conn.closed()).await.is_err());
     let limits = 6;
     assert_eq!(silent.ended().await, limits);
