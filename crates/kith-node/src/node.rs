@@ -8,6 +8,7 @@ use kith_log::SpaceId;
 use kith_overlay::space::{self, SpaceEvent, SpaceEvents};
 use kith_overlay::transport::Overlay;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -86,8 +87,12 @@ impl Node {
             spaces,
         });
         inner.apps.install_bundled(now_ms()).await?;
+        inner.collect_bundles().await;
         for (space, record) in inner.store.spaces()? {
-            inner.take_up(space, &record).await?;
+            // One that can't be opened is no reason to keep the others closed.
+            if let Err(error) = inner.take_up(space, &record).await {
+                inner.problem(error);
+            }
         }
         inner.spawn(inner.clone().run_events(events));
         inner.start_discovery(found);
@@ -123,14 +128,15 @@ impl Node {
 
 impl Inner {
     /// Runs a task that ends when the node stops.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
         let stop = self.stop.clone();
-        self.tasks.spawn(async move {
+        let task = self.tasks.spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = task => {}
             }
         });
+        task.abort_handle()
     }
 
     /// Something changed that a person may see.
@@ -179,9 +185,9 @@ impl Inner {
                 tracing::warn!(%space, %author, "an author signed two histories");
                 self.problem(space, forked(self.spaces.name_of(&space, &author)));
             }
-            SpaceEvent::OwnLogAhead { space, author, .. } => {
-                tracing::info!(%space, %author, "a peer has more of our log: next incarnation");
-                if let Err(error) = self.spaces.next_incarnation(&space, author).await {
+            SpaceEvent::OwnLogAhead { space, author, diverged, .. } => {
+                tracing::info!(%space, %author, diverged, "a peer holds what we lost of our log");
+                if let Err(error) = self.spaces.own_log_ahead(&space, author, diverged).await {
                     self.problem(space, error);
                 }
             }

@@ -17,6 +17,7 @@ use kith_log::{AuthorId, BodyKind, SpaceId};
 use kith_overlay::space::{self, Author, SpaceConfig};
 use kith_overlay::transport::{SpaceKey, SpaceRef};
 use tokio::sync::{broadcast, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::now_ms;
 use crate::manage::display_name;
@@ -25,8 +26,11 @@ use crate::store::{MemberRecord, Query, SpaceRecord, Store, StoredEntry};
 use crate::streams;
 use crate::writer::Writer;
 
-/// Messages that are not kept and wait for one slow page; the oldest go first.
-const MAX_WAITING_MESSAGES: usize = 256;
+/// Messages that are not kept and wait for the slow pages of a space; the oldest go first. Bounds
+/// memory at 8 MiB: they wait as they came.
+const MAX_WAITING_MESSAGES: usize = 64;
+/// Labels of spaces that were left and whose browser was not told yet; the oldest go first. 40 kB.
+const MAX_REMOVED: usize = 1_024;
 /// Entries read at once for a subscriber: few, so that a slow page holds little memory.
 const BATCH: usize = 64;
 /// Entries that one `space.read` returns where the page names no limit.
@@ -37,8 +41,10 @@ pub(crate) struct OpenSpace {
     pub(crate) app: AppId,
     pub(crate) label: String,
     writer: Writer,
-    messages: broadcast::Sender<MessageEvent>,
+    messages: broadcast::Sender<(AuthorId, Bytes)>,
     online: watch::Sender<BTreeSet<AuthorId>>,
+    /// Cancelled when the space was left.
+    left: CancellationToken,
 }
 
 /// All spaces of the node.
@@ -53,6 +59,8 @@ pub(crate) struct Spaces {
 struct Open {
     by_id: BTreeMap<SpaceId, Arc<OpenSpace>>,
     by_label: BTreeMap<String, SpaceId>,
+    /// Labels of spaces that were left, until the browser was told to forget what it has of them.
+    removed: VecDeque<String>,
 }
 
 impl Spaces {
@@ -71,8 +79,12 @@ impl Spaces {
         let id = author.secret.author();
         let at = SpaceRef { app: record.app, space };
         let key = SpaceKey { at, sync_key: *record.keys().sync.as_bytes() };
-        self.sync.join(SpaceConfig::new(key, Some(author))).await.map_err(|error| {
-            Error::new(ErrorCode::TooMany, "A space could not be opened.").why(error.to_string())
+        let past = self.store.past_authors(&space)?;
+        let config = SpaceConfig { past, ..SpaceConfig::new(key, Some(author)) };
+        self.sync.join(config).await.map_err(|error| {
+            Error::new(ErrorCode::TooMany, "A space could not be opened.")
+                .why(format!("{error}."))
+                .todo("Leave spaces that you don't need.")
         })?;
         let entry = Arc::new(OpenSpace {
             app: record.app,
@@ -80,8 +92,10 @@ impl Spaces {
             writer: Writer::start(space, id, self.store.clone(), self.sync.clone()),
             messages: broadcast::Sender::new(MAX_WAITING_MESSAGES),
             online: watch::Sender::default(),
+            left: CancellationToken::new(),
         });
         let mut open = self.open.write().expect("no panic while held");
+        open.removed.retain(|removed| *removed != label);
         open.by_label.insert(label, space);
         open.by_id.insert(space, entry);
         drop(open);
@@ -102,12 +116,27 @@ impl Spaces {
         }
     }
 
-    /// Of `author` a peer holds more than this node: that one writes no more, the next one does,
-    /// beginning with its name.
-    pub(crate) async fn next_incarnation(&self, space: &SpaceId, author: AuthorId) -> Result<()> {
-        self.store.next_incarnation(*space, author).await?;
-        let name = self.own_name(space)?;
-        self.write(space, BodyKind::Profile, name.into_bytes()).await?;
+    /// A peer holds entries of `author`, oneself, that this node lost: that one writes no more, the
+    /// next one does, beginning with its name. Where this node wrote others in their place
+    /// (`diverged`), the log as the peers hold it is fetched anew, and what is only here is carried
+    /// over.
+    pub(crate) async fn own_log_ahead(
+        &self,
+        space: &SpaceId,
+        author: AuthorId,
+        diverged: bool,
+    ) -> Result<()> {
+        let is_current = self.store.own_author(space)?.secret.author() == author;
+        let set_aside = diverged && self.store.set_aside(*space, author).await?;
+        if is_current {
+            self.store.next_incarnation(*space, author).await?;
+            let name = self.own_name(space)?;
+            self.write(space, BodyKind::Profile, name.into_bytes()).await?;
+        }
+        if set_aside {
+            self.sync.forget(space, author).await;
+            self.get(space)?.writer.carry_over();
+        }
         Ok(())
     }
 
@@ -116,12 +145,30 @@ impl Spaces {
         Ok(me.and_then(|me| me.name).unwrap_or_else(|| self.settings.get().name))
     }
 
-    /// Puts a space down. Its subscriptions end.
+    /// Puts a space down. Its subscriptions end, and its pages are told.
     pub(crate) fn remove(&self, space: &SpaceId) {
         let mut open = self.open.write().expect("no panic while held");
         if let Some(entry) = open.by_id.remove(space) {
             open.by_label.remove(&entry.label);
+            if open.removed.len() == MAX_REMOVED {
+                open.removed.pop_front();
+            }
+            open.removed.push_back(entry.label.clone());
+            entry.left.cancel();
         }
+    }
+
+    /// Whether the space behind a label was left. Says so once.
+    pub(crate) fn removed(&self, label: &str) -> bool {
+        let mut open = self.open.write().expect("no panic while held");
+        let at = open.removed.iter().position(|removed| removed == label);
+        at.is_some_and(|at| open.removed.remove(at).is_some())
+    }
+
+    /// Waits until a space was left.
+    pub(crate) async fn left(&self, space: &SpaceId) {
+        let Ok(left) = self.get(space).map(|open| open.left.clone()) else { return };
+        left.cancelled().await;
     }
 
     /// The space behind a label.
@@ -141,10 +188,8 @@ impl Spaces {
     pub(crate) fn message(&self, space: &SpaceId, author: &AuthorId, payload: &Bytes) {
         let Ok(open) = self.get(space) else { return };
         let Ok(member) = self.store.member_of(space, author) else { return };
-        let Some(body) = message_body(payload) else { return };
-        let from = member.unwrap_or(*author).to_string();
         // Nobody may be listening.
-        let _ = open.messages.send(MessageEvent { from, body });
+        let _ = open.messages.send((member.unwrap_or(*author), payload.clone()));
     }
 
     /// Who is here has changed.
@@ -220,7 +265,8 @@ impl Spaces {
     }
 
     pub(crate) fn members(&self, space: &SpaceId) -> Result<Members> {
-        let online = self.get(space)?.online.borrow().clone();
+        // One that could not be opened has its people all the same.
+        let online = self.get(space).map(|open| open.online.borrow().clone()).unwrap_or_default();
         let members = self.store.members(space)?;
         let members = members.into_iter().map(|member| self.to_member(member, &online)).collect();
         Ok(Members { members })
@@ -280,7 +326,11 @@ impl Spaces {
     }
 
     pub(crate) fn watch_messages(&self, space: &SpaceId) -> Result<EventStream> {
-        Ok(streams::messages(self.get(space)?.messages.subscribe(), Event::Message))
+        let messages = self.get(space)?.messages.subscribe();
+        Ok(streams::messages(messages, |(from, payload): (AuthorId, Bytes)| {
+            let body = message_body(&payload)?;
+            Some(Event::Message(MessageEvent { from: from.to_string(), body }))
+        }))
     }
 
     pub(crate) fn watch_presence(&self, space: &SpaceId) -> Result<EventStream> {

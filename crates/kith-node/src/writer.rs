@@ -1,10 +1,12 @@
 //! One's own log in one space: whatever is written while the disk is busy goes in the next batch,
 //! under one signature, and leaves the node in the order in which it was written.
 
+use std::sync::Arc;
+
 use kith_api::{Appended, Error, ErrorCode, Result};
-use kith_log::{AuthorId, Body, ENTRY_WEIGHT, MAX_RUN_WEIGHT, SpaceId};
+use kith_log::{AuthorId, Body, ENTRY_WEIGHT, MAX_RUN_WEIGHT, SpaceId, VerifiedRun};
 use kith_overlay::space::{self, Author};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::clock::now_ms;
 use crate::store::{Store, StoreError};
@@ -21,6 +23,7 @@ const SEAL: u64 = 41;
 /// Appends to one's own log. Ends when it is dropped, after what it took.
 pub(crate) struct Writer {
     queue: mpsc::Sender<Pending>,
+    aside: Arc<Notify>,
 }
 
 struct Pending {
@@ -37,8 +40,26 @@ impl Writer {
         sync: space::Spaces,
     ) -> Self {
         let (queue, pending) = mpsc::channel(QUEUE);
-        tokio::spawn(Task { space, author, store, sync, pending, left_over: None }.run());
-        Self { queue }
+        let aside = Arc::new(Notify::new());
+        let task = Task {
+            space,
+            author,
+            store,
+            sync,
+            pending,
+            left_over: None,
+            aside: aside.clone(),
+            arrivals: None,
+        };
+        tokio::spawn(task.run());
+        let writer = Self { queue, aside };
+        writer.carry_over();
+        writer
+    }
+
+    /// Carries over what is only in a log that was set aside, as soon as that is known.
+    pub(crate) fn carry_over(&self) {
+        self.aside.notify_one();
     }
 
     /// Writes an entry; done when it is safe on disk.
@@ -58,11 +79,28 @@ struct Task {
     pending: mpsc::Receiver<Pending>,
     /// What did not fit in the last batch.
     left_over: Option<Pending>,
+    /// A log was set aside.
+    aside: Arc<Notify>,
+    /// What arrives in the space, while something may have to be carried over.
+    arrivals: Option<watch::Receiver<u64>>,
 }
 
 impl Task {
     async fn run(mut self) {
-        while let Some(batch) = self.next_batch().await {
+        loop {
+            let batch = tokio::select! {
+                () = self.aside.notified() => {
+                    self.arrivals = self.store.watch(&self.space).ok();
+                    self.carry_over().await;
+                    continue;
+                }
+                arrived = arrived(&mut self.arrivals) => {
+                    if arrived { self.carry_over().await } else { self.arrivals = None }
+                    continue;
+                }
+                batch = next_batch(&mut self.pending, &mut self.left_over) => batch,
+            };
+            let Some(batch) = batch else { return };
             let (bodies, replies): (Vec<_>, Vec<_>) =
                 batch.into_iter().map(|pending| (pending.body, pending.reply)).unzip();
             let results = self.write(bodies).await;
@@ -76,38 +114,12 @@ impl Task {
         }
     }
 
-    /// What waits, as far as it fits into one run.
-    async fn next_batch(&mut self) -> Option<Vec<Pending>> {
-        let first = match self.left_over.take() {
-            Some(pending) => pending,
-            None => self.pending.recv().await?,
-        };
-        let mut weight = weight(&first);
-        let mut batch = vec![first];
-        while batch.len() < MAX_BATCH {
-            let Ok(next) = self.pending.try_recv() else { break };
-            weight += self::weight(&next);
-            if weight > MAX_BATCH_WEIGHT {
-                self.left_over = Some(next);
-                break;
-            }
-            batch.push(next);
-        }
-        Some(batch)
-    }
-
     async fn write(&mut self, bodies: Vec<Body>) -> Result<Vec<Appended>, StoreError> {
         let (count, time) = (bodies.len() as u64, now_ms());
         let appended = self.store.append(self.space, bodies, time).await?;
         let (serials, run) = (appended.serials, appended.run);
         let (last_serial, end) = (*serials.end(), run.end());
-        if *run.author() != self.author {
-            self.author = *run.author();
-            let own = self.store.own_author(&self.space)?;
-            let author = Author { secret: own.secret, opening: run.opening().clone() };
-            self.sync.set_author(&self.space, Some(author)).await;
-        }
-        self.sync.appended(&self.space, run).await;
+        self.tell(run).await?;
         // An opening may stand before them in the run.
         let places = (0..count).rev().map(|behind| Appended {
             serial: last_serial - behind,
@@ -115,6 +127,66 @@ impl Task {
             time,
         });
         Ok(places.collect())
+    }
+
+    /// Carries over what can be by now. What fails is tried again at the next arrival.
+    async fn carry_over(&mut self) {
+        if let Err(error) = self.try_carry_over().await {
+            tracing::warn!(space = %self.space, %error, "entries can't be carried over");
+        }
+    }
+
+    async fn try_carry_over(&mut self) -> Result<(), StoreError> {
+        while let Some(run) = self.store.carry_over(self.space).await? {
+            self.tell(run).await?;
+        }
+        if !self.store.has_aside(&self.space)? {
+            self.arrivals = None;
+        }
+        Ok(())
+    }
+
+    /// Tells the peers what was written, and first, where it is by the next incarnation, who that is.
+    async fn tell(&mut self, run: VerifiedRun) -> Result<(), StoreError> {
+        if *run.author() != self.author {
+            let own = self.store.own_author(&self.space)?;
+            self.author = *run.author();
+            let author = Author { secret: own.secret, opening: run.opening().clone() };
+            self.sync.set_author(&self.space, Some(author)).await;
+        }
+        self.sync.appended(&self.space, run).await;
+        Ok(())
+    }
+}
+
+/// What waits, as far as it fits into one run. Nothing is lost where this is dropped before its end.
+async fn next_batch(
+    pending: &mut mpsc::Receiver<Pending>,
+    left_over: &mut Option<Pending>,
+) -> Option<Vec<Pending>> {
+    let first = match left_over.take() {
+        Some(pending) => pending,
+        None => pending.recv().await?,
+    };
+    let mut weight = weight(&first);
+    let mut batch = vec![first];
+    while batch.len() < MAX_BATCH {
+        let Ok(next) = pending.try_recv() else { break };
+        weight += self::weight(&next);
+        if weight > MAX_BATCH_WEIGHT {
+            *left_over = Some(next);
+            break;
+        }
+        batch.push(next);
+    }
+    Some(batch)
+}
+
+/// Waits for an arrival; false when none comes any more.
+async fn arrived(arrivals: &mut Option<watch::Receiver<u64>>) -> bool {
+    match arrivals {
+        Some(arrivals) => arrivals.changed().await.is_ok(),
+        None => std::future::pending().await,
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::message::{At, MAX_HEADS, Message, Part};
-use super::peer::{Claim, ClaimState, Serve};
+use super::peer::{Claim, ClaimState, Peer, Serve};
 use super::space::Log;
 use super::{Action, ForkProof, PeerId, SpaceSync};
 use crate::{AuthorId, Checkpoint, Error, VerifiedRun};
@@ -75,6 +75,11 @@ impl SpaceSync {
         shown.filter_map(|(author, log)| Some(log.held.as_ref()?.head.checkpoint(author)))
     }
 
+    /// Whether a peer may not know yet what we hold of this log.
+    fn hides(&self, peer: &Peer, author: &AuthorId) -> bool {
+        self.is_ours(author) && peer.is_kept_from(author)
+    }
+
     fn digest(&self) -> [u8; 32] {
         let mut digest = Sha256::new();
         for head in self.heads() {
@@ -87,8 +92,8 @@ impl SpaceSync {
 
     fn send_list(&mut self, id: PeerId) {
         let Some(peer) = self.peers.get(&id) else { return };
-        let hidden = if peer.heard { None } else { self.config.own };
-        let mut heads: Vec<_> = self.heads().filter(|head| Some(head.author) != hidden).collect();
+        let mut heads: Vec<_> =
+            self.heads().filter(|head| !self.hides(peer, &head.author)).collect();
         loop {
             let rest = heads.split_off(heads.len().min(MAX_HEADS));
             let part = if rest.is_empty() { Part::ListEnds } else { Part::ListGoesOn };
@@ -149,9 +154,8 @@ impl SpaceSync {
     /// Announces all logs in which a peer is behind, after it has listed what it holds.
     fn tell_missing(&mut self, id: PeerId) {
         let Some(peer) = self.peers.get(&id) else { return };
-        let hidden = if peer.heard { None } else { self.config.own };
         let heads = self.heads().filter(|head| {
-            Some(head.author) != hidden
+            !self.hides(peer, &head.author)
                 && peer.size(&head.author) < head.size
                 && !peer.conflicts(&head.author)
         });
@@ -159,21 +163,24 @@ impl SpaceSync {
         self.send_heads(id, heads);
     }
 
-    /// A peer's whole list has been heard: now it may get our own log.
+    /// A peer's whole list has been heard: now it may get our own logs.
     fn heard(&mut self, now: Duration, id: PeerId) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         if std::mem::replace(&mut peer.heard, true) {
             return;
         }
-        let Some(author) = self.config.own else { return };
-        let Some(log) = self.logs.get(&author).filter(|log| log.suspect.is_none()) else { return };
-        let index = peer.size(&author);
-        if index < log.held_size() && !peer.conflicts(&author) {
-            let claim = peer.claims.get(&author).map(|claim| claim.checkpoint);
-            let have = claim.map(|head| (head.root, head.signature));
-            let at = At::From { index, have };
-            let (unasked, started, loading) = (true, false, None);
-            peer.serves.push_back(Serve { author, at, runs: 1, unasked, started, loading });
+        for author in self.config.own.iter().chain(&self.config.past) {
+            let Some(log) = self.logs.get(author).filter(|log| log.suspect.is_none()) else {
+                continue;
+            };
+            let index = peer.size(author);
+            if index < log.held_size() && !peer.conflicts(author) {
+                let claim = peer.claims.get(author).map(|claim| claim.checkpoint);
+                let have = claim.map(|head| (head.root, head.signature));
+                let (author, at) = (*author, At::From { index, have });
+                let (unasked, started, loading) = (true, false, None);
+                peer.serves.push_back(Serve { author, at, runs: 1, unasked, started, loading });
+            }
         }
         self.touch(now, id);
     }
@@ -184,7 +191,7 @@ impl SpaceSync {
     /// When that shows the peer to lie.
     pub(super) fn claim(&mut self, id: PeerId, head: &Checkpoint) -> Result<(), Error> {
         let author = head.author;
-        if self.config.own == Some(author) {
+        if self.is_ours(&author) {
             self.check_own(head)?;
         }
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
@@ -237,7 +244,7 @@ impl SpaceSync {
         Ok(())
     }
 
-    /// A peer names a head of our own log: one that we don't hold shows that our store is old.
+    /// A peer names a head of a log of ours: one that we don't hold shows that our store is old.
     fn check_own(&mut self, head: &Checkpoint) -> Result<(), Error> {
         let log = self.logs.entry(head.author).or_default();
         if log.suspect.is_some() || head.size < log.size() {
@@ -249,7 +256,13 @@ impl SpaceSync {
         }
         head.verify(&self.config.space)?;
         let diverged = head.size == log.size();
-        self.own_ahead(*head, diverged);
+        if diverged || self.config.own == Some(head.author) {
+            self.own_ahead(*head, diverged);
+        } else {
+            // One that we write no more is fetched like any other's, but isn't shown meanwhile.
+            log.suspect = Some(*head);
+            self.news.remove(&head.author);
+        }
         Ok(())
     }
 
@@ -314,9 +327,8 @@ impl SpaceSync {
         let peers: Vec<_> = self.peers.keys().copied().collect();
         for id in peers {
             let Some(peer) = self.peers.get(&id) else { continue };
-            let hidden = if peer.heard { None } else { self.config.own };
             let behind = heads.values().filter(|head| {
-                Some(head.author) != hidden
+                !self.hides(peer, &head.author)
                     && peer.size(&head.author) < head.size
                     && !peer.conflicts(&head.author)
             });

@@ -112,7 +112,7 @@ impl SpaceSync {
         let (kind, at, missing) = match self.logs.get(author) {
             Some(log) if log.fetch.is_some() => return Look::Busy,
             Some(log) if log.not_before > now || log.full => return Look::Done,
-            Some(log) => match what_to_fetch(log, size, self.config.order) {
+            Some(log) => match what_to_fetch(log, size, self.config.order, self.is_ours(author)) {
                 Some(what) => what,
                 None => return Look::Done,
             },
@@ -306,10 +306,22 @@ impl SpaceSync {
     ) -> Result<(), Error> {
         let author = checkpoint.author;
         let suspect = self.logs.get(&author).is_some_and(|log| log.suspect.is_some());
+        let diverged = match error {
+            Error::Fork => suspect || self.is_ours(&author),
+            Error::WrongRoot => suspect,
+            _ => false,
+        };
         match error {
             Error::Gap { .. } => {
                 self.claim(id, &checkpoint)?;
                 self.brought_nothing(id, &author, origin);
+            }
+            Error::WrongRoot | Error::Fork if diverged => {
+                self.end_fetch(&author);
+                if let Some(peer) = self.peers.get_mut(&id) {
+                    peer.mark(&author, ClaimState::Conflict);
+                }
+                self.own_ahead(checkpoint, true);
             }
             Error::Fork => {
                 self.end_fetch(&author);
@@ -321,13 +333,6 @@ impl SpaceSync {
                 let run = Run::decode(bytes).ok().filter(|_| checkpoint.size != first.size);
                 self.forked(id, author, ForkProof { first, second: checkpoint, run });
                 self.want_again(&author);
-            }
-            Error::WrongRoot if suspect => {
-                self.end_fetch(&author);
-                if let Some(peer) = self.peers.get_mut(&id) {
-                    peer.mark(&author, ClaimState::Conflict);
-                }
-                self.own_ahead(checkpoint, true);
             }
             // A push that doesn't fit may come from another branch of the log, which the answer to
             // a request will show. So may an answer, when another peer's push came in between.
@@ -486,7 +491,7 @@ impl SpaceSync {
 }
 
 /// What to ask a peer for that claims `size` entries of a log; also how many those may be.
-fn what_to_fetch(log: &Log, size: u64, order: Order) -> Option<(FetchKind, At, u64)> {
+fn what_to_fetch(log: &Log, size: u64, order: Order, ours: bool) -> Option<(FetchKind, At, u64)> {
     let Some(known) = log.known() else { return Some(first_fetch(size, order)) };
     if log.want_older && size >= known.start() {
         return Some((FetchKind::Older, At::Before { index: known.start() }, 1));
@@ -494,8 +499,9 @@ fn what_to_fetch(log: &Log, size: u64, order: Order) -> Option<(FetchKind, At, u
     if size <= known.size() {
         return None;
     }
-    // What may contradict our own log isn't shown before we know.
-    let have = log.suspect.is_none().then(|| (known.head.range.root(), known.head.signature));
+    // What may contradict the log as we wrote it first isn't shown before we know.
+    let have =
+        (!ours && log.suspect.is_none()).then(|| (known.head.range.root(), known.head.signature));
     let at = At::From { index: known.size(), have };
     Some((FetchKind::Forward, at, size - known.size()))
 }

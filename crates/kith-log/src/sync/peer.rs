@@ -94,6 +94,13 @@ impl Peer {
         }
     }
 
+    /// Whether a log of our own is kept from this peer: until its list was heard, and what it has
+    /// of the log has proven to be the beginning of ours.
+    pub(super) fn is_kept_from(&self, author: &AuthorId) -> bool {
+        let checking = |serve: &Serve| serve.unasked && serve.author == *author;
+        !self.heard || self.serves.iter().any(checking)
+    }
+
     pub(super) fn mark(&mut self, author: &AuthorId, state: ClaimState) {
         if let Some(claim) = self.claims.get_mut(author) {
             claim.state = state;

@@ -170,7 +170,7 @@ impl SpaceSync {
     fn show_fork(&mut self, id: PeerId, theirs: Checkpoint, segment: Segment) -> Result<(), Error> {
         let author = theirs.author;
         theirs.verify(&self.config.space)?;
-        if self.config.own == Some(author) {
+        if self.is_ours(&author) {
             self.own_ahead(theirs, true);
             return Ok(());
         }

@@ -19,6 +19,10 @@ pub struct Config {
     pub space: SpaceId,
     /// Our own author in it, if we write.
     pub own: Option<AuthorId>,
+    /// Our own authors before, whose logs we hold as we wrote them. They may be those of a store
+    /// that was restored without anyone noticing, so they are shown with the same care as the
+    /// own log, and where others hold something else it is we who are wrong.
+    pub past: BTreeSet<AuthorId>,
     /// Whose logs are fetched.
     pub follow: Follow,
     /// From which end.
@@ -30,8 +34,8 @@ pub struct Config {
 impl Config {
     /// All logs of a space, oldest first, with the default quotas.
     pub fn new(space: SpaceId, own: Option<AuthorId>) -> Self {
-        let (follow, order, quotas) = Default::default();
-        Self { space, own, follow, order, quotas }
+        let (past, follow, order, quotas) = Default::default();
+        Self { space, own, past, follow, order, quotas }
     }
 }
 
@@ -242,10 +246,14 @@ impl SpaceSync {
         self.settle(now);
     }
 
-    /// Sets our own author: the next incarnation. The one before is from now on synced like any
-    /// other's log.
+    /// Sets our own author: the next incarnation. What others have more of the one before is
+    /// fetched from now on.
     pub fn set_own(&mut self, now: Duration, author: Option<AuthorId>) {
-        if let Some(before) = std::mem::replace(&mut self.config.own, author) {
+        let before = std::mem::replace(&mut self.config.own, author);
+        if let Some(before) = before.filter(|before| Some(*before) != author) {
+            if self.logs.get(&before).is_some_and(|log| log.held.is_some()) {
+                self.config.past.insert(before);
+            }
             self.want_again(&before);
             self.news.insert(before);
         }
@@ -261,10 +269,14 @@ impl SpaceSync {
         self.settle(now);
     }
 
-    /// Forgets a log that the store no longer holds. If it is followed, it is fetched anew.
+    /// Forgets a log that the store no longer holds. If it is followed, it is fetched anew, and is
+    /// like any other's then, also where it was ours.
     pub fn forget(&mut self, now: Duration, author: &AuthorId) {
+        self.config.past.remove(author);
         self.end_fetch(author);
-        self.logs.remove(author);
+        let log = self.logs.remove(author).unwrap_or_default();
+        // What the store will say of these is about the log that was.
+        log.storing.iter().for_each(|(ticket, _)| _ = self.end_storing(*ticket));
         for peer in self.peers.values_mut() {
             peer.mark(author, ClaimState::Open);
         }
@@ -326,6 +338,11 @@ impl SpaceSync {
         .into_iter()
         .filter_map(|(at, reason)| Some((at?, reason)))
         .min_by_key(|(at, _)| *at)
+    }
+
+    /// Whether we write a log, or once did.
+    pub(super) fn is_ours(&self, author: &AuthorId) -> bool {
+        self.config.own == Some(*author) || self.config.past.contains(author)
     }
 
     fn try_message(&mut self, now: Duration, peer: PeerId, bytes: &[u8]) -> Result<(), Error> {

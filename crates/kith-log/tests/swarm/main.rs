@@ -138,6 +138,46 @@ fn a_restored_member_starts_anew_and_nobody_sees_a_fork() {
     }
 }
 
+/// Killed at any step on the way, it is as careful with the log that it writes no more.
+#[test]
+fn a_restored_member_that_is_killed_on_the_way_shows_nobody_a_fork() {
+    for seed in seeds() {
+        let _seed = SeedOnPanic(seed);
+        let mut world = World::new(seed, 3);
+        world.connect_all();
+        world.append(0, 3, 100);
+        world.append(1, 3, 100);
+        world.settle(HOUR);
+        let backup = world.nodes[0].store.clone();
+        world.append(0, 1 + (seed % 5) as usize, 100);
+        world.settle(HOUR);
+        world.restart(0);
+        world.nodes[0].store = backup;
+        world.restart(0);
+        world.append(0, 1 + (seed % 7) as usize, 100);
+        if seed % 3 == 0 {
+            // It finds by itself that it was copied, after it wrote.
+            world.begin_next(0);
+            world.restart(0);
+        }
+        world.connect_all();
+        for _ in 0..world.rng.below(40) {
+            let (to, bulk) = (1 + world.rng.below(2), world.rng.chance(50));
+            world.deliver(0, to, bulk);
+            world.deliver(to, 0, bulk);
+            world.work(0);
+        }
+        world.restart(0);
+        world.connect_all();
+        world.settle(HOUR);
+        world.append(0, 2, 100);
+        world.append(2, 2, 100);
+        world.settle(HOUR);
+        world.assert_equal();
+        world.assert_no_fork();
+    }
+}
+
 #[test]
 fn two_histories_of_one_author_are_proven_to_both_sides() {
     for seed in seeds() {

@@ -53,6 +53,8 @@ pub struct Node {
     pub index: usize,
     pub incarnation: u8,
     pub secret: AuthorSecret,
+    /// Its authors before, with the logs that it wrote.
+    pub past: BTreeSet<AuthorId>,
     pub store: Store,
     pub sync: SpaceSync,
     pub work: VecDeque<Work>,
@@ -138,6 +140,7 @@ impl World {
             index,
             incarnation: 0,
             secret,
+            past: BTreeSet::new(),
             store: Store::default(),
             sync,
             work: VecDeque::new(),
@@ -152,6 +155,7 @@ impl World {
     pub fn configure(&mut self, at: usize, change: impl FnOnce(&mut Config)) {
         let node = &mut self.nodes[at];
         let mut config = Config::new(self.space, Some(node.secret.author()));
+        config.past.clone_from(&node.past);
         change(&mut config);
         node.sync = SpaceSync::new(config, node.store.known());
     }
@@ -235,30 +239,37 @@ impl World {
 
     /// What a node does when it finds its store to be old.
     fn next_incarnation(&mut self, at: usize, before: AuthorId, diverged: bool) {
-        let node = &mut self.nodes[at];
-        if node.secret.author() == before {
-            let previous = node.secret.clone();
-            node.incarnation += 1;
-            node.secret = secret(node.index, node.incarnation);
-            let author = node.secret.author();
-            let opening = Opening::admit(&ADMISSION, &author, Some(&previous));
-            let lamport = node.store.lamport() + 1;
-            let body = opening.to_body();
-            let drafts = vec![Draft { lamport, time_ms: 0, epoch: 0, body }];
-            let run = append(&node.secret, &self.space, None, drafts).unwrap();
-            node.store.add(&run);
-            node.sync.set_own(self.now, Some(author));
+        if self.nodes[at].secret.author() == before {
+            let run = self.begin_next(at);
+            let node = &mut self.nodes[at];
+            node.sync.set_own(self.now, Some(*run.author()));
             node.sync.appended(self.now, &run);
         }
         if diverged {
             // Loads of it that are under way find nothing.
             let node = &mut self.nodes[at];
             node.store.logs.remove(&before);
+            node.past.remove(&before);
             node.work
                 .retain(|work| !matches!(work, Work::Store(_, run) if *run.author() == before));
             node.sync.forget(self.now, &before);
         }
         self.drain(at);
+    }
+
+    /// Begins the next incarnation in a node's store; its machine is not told.
+    pub fn begin_next(&mut self, at: usize) -> VerifiedRun {
+        let node = &mut self.nodes[at];
+        let previous = node.secret.clone();
+        node.past.insert(previous.author());
+        node.incarnation += 1;
+        node.secret = secret(node.index, node.incarnation);
+        let opening = Opening::admit(&ADMISSION, &node.secret.author(), Some(&previous));
+        let (lamport, body) = (node.store.lamport() + 1, opening.to_body());
+        let drafts = vec![Draft { lamport, time_ms: 0, epoch: 0, body }];
+        let run = append(&node.secret, &self.space, None, drafts).unwrap();
+        node.store.add(&run);
+        run
     }
 
     pub fn append(&mut self, at: usize, entries: usize, size: usize) {

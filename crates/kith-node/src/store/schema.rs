@@ -6,7 +6,7 @@ use super::database::Database;
 use super::error::StoreError;
 
 /// The format that this kith writes.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// Where a database says of itself what it is: by names below.
 pub(super) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
@@ -31,7 +31,7 @@ pub(super) const USAGE: TableDefinition<'static, [u8; 32], (u64, u64)> =
 type Step = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// All steps. A database that is new has format 0, and takes them all.
-const STEPS: [Step; VERSION as usize] = [lay_tables];
+const STEPS: [Step; VERSION as usize] = [lay_tables, super::logs::part_arrivals];
 
 /// Brings the database to [`VERSION`], each step in a transaction of its own: a power cut between
 /// two steps costs nothing.
@@ -73,7 +73,7 @@ fn set_version(transaction: &WriteTransaction, version: u32) -> Result<(), Store
     Ok(())
 }
 
-/// 0 to 1: all tables are there, so that reading never meets a missing one.
+/// 0 to 1: the tables are there, so that reading never meets a missing one.
 fn lay_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(SPACES)?;
     transaction.open_table(APPS)?;
@@ -164,11 +164,12 @@ mod tests {
     fn a_newer_format_is_refused_and_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let database = database(&dir);
-        migrate_by(&database, &[|_| Ok(()), |_| Ok(())]).unwrap();
+        let steps: [Step; VERSION as usize + 1] = [|_| Ok(()); VERSION as usize + 1];
+        migrate_by(&database, &steps).unwrap();
         let refused = migrate(&database);
-        let expected = StoreError::NewerSchema { found: 2, known: 1 };
+        let expected = StoreError::NewerSchema { found: VERSION + 1, known: VERSION };
         assert_eq!(refused.unwrap_err().to_string(), expected.to_string());
-        assert_eq!(version_of(&database), 2);
+        assert_eq!(version_of(&database), VERSION + 1);
     }
 
     #[test]

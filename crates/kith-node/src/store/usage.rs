@@ -59,6 +59,22 @@ pub(super) fn add(
     Ok(())
 }
 
+/// Takes from the counters of a space and of its app.
+pub(super) fn take(
+    tx: &Tx<'_>,
+    app: &[u8; 32],
+    space: &SpaceId,
+    less: Usage,
+) -> Result<(), StoreError> {
+    let mut usage = tx.change(USAGE)?;
+    for id in [app, space.as_bytes()] {
+        let (bytes, entries) = usage.get(id)?.map_or((0, 0), |row| row.value());
+        let left = (bytes.saturating_sub(less.bytes), entries.saturating_sub(less.entries));
+        usage.insert(id, left)?;
+    }
+    Ok(())
+}
+
 /// Takes a space that is deleted out of the counters.
 pub(super) fn forget(tx: &Tx<'_>, app: &[u8; 32], space: &SpaceId) -> Result<(), StoreError> {
     let mut usage = tx.change(USAGE)?;

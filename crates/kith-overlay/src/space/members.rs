@@ -38,6 +38,8 @@ pub struct SpaceConfig {
     pub key: SpaceKey,
     /// Oneself; none for someone who only reads.
     pub author: Option<Author>,
+    /// One's authors before, with logs that were written here.
+    pub past: BTreeSet<AuthorId>,
     /// Whose logs are fetched.
     pub follow: Follow,
     /// From which end.
@@ -49,8 +51,8 @@ pub struct SpaceConfig {
 impl SpaceConfig {
     /// All logs of a space, oldest first, with the default quotas.
     pub fn new(key: SpaceKey, author: Option<Author>) -> Self {
-        let (follow, order, quotas) = Default::default();
-        Self { key, author, follow, order, quotas }
+        let (past, follow, order, quotas) = Default::default();
+        Self { key, author, past, follow, order, quotas }
     }
 }
 

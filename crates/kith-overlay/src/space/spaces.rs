@@ -91,12 +91,12 @@ impl Spaces {
     /// # Errors
     /// [`JoinError`].
     pub async fn join(&self, config: SpaceConfig) -> Result<(), JoinError> {
-        let SpaceConfig { key, author, follow, order, quotas } = config;
+        let SpaceConfig { key, author, past, follow, order, quotas } = config;
         let space = key.at.space;
         self.check_join(&space)?;
         let logs = self.0.storage.logs(&space).await?;
         let own = author.as_ref().map(|author| author.secret.author());
-        let config = Config { follow, order, quotas, ..Config::new(space, own) };
+        let config = Config { past, follow, order, quotas, ..Config::new(space, own) };
         let storage = self.0.storage.clone();
         let events = self.0.node.events.clone();
         let members = Arc::new(Members::new(key, author, self.0.node.clone()));

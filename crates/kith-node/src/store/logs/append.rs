@@ -4,12 +4,12 @@ use std::ops::RangeInclusive;
 
 use kith_app::SpaceKeys;
 use kith_log::{
-    AuthorSecret, Body, Draft, KnownLog, MAX_LAMPORT, MAX_TIME_MS, Opening, Place, SpaceId,
-    VerifiedRun,
+    AuthorSecret, Body, Draft, MAX_LAMPORT, MAX_TIME_MS, Opening, Place, SpaceId, VerifiedRun,
 };
 
-use super::write::{Gist, clock, write_run};
-use super::{LOGS, OWN, log, own};
+use super::log::{self, Log};
+use super::write::{Gist, Target, clock, write_run};
+use super::{LOGS, OWN, own};
 use crate::store::error::StoreError;
 use crate::store::identity::random;
 use crate::store::open::Store;
@@ -48,65 +48,104 @@ fn append(
     tx: &Tx<'_>,
     space: &SpaceId,
     bodies: &[Body],
-    time: u64,
+    time_ms: u64,
 ) -> Result<Appended, StoreError> {
-    let record = spaces::find(tx, space)?;
-    let keys = record.keys();
-    let own = own::find(&tx.look(OWN)?, space)?;
-    let secret = own.secret();
-    let log = log::find(&tx.look(LOGS)?, space, &secret.author())?;
-    let known = log.as_ref().map(|log| &log.known);
-    let previous = own.previous.as_ref().map(AuthorSecret::from_seed);
-    let lamport = clock(tx, space)?.2;
-    let writer = Writer { space, keys: &keys, record: &record, time, lamport };
-    let drafts = writer.drafts(&secret, known, previous.as_ref(), bodies)?;
-    let run = kith_log::append(&secret, space, known, drafts).map_err(StoreError::Entry)?;
-    let gists = Gist::of_run(space, &run, &keys);
-    let serials = write_run(tx, space, record.app.as_bytes(), log, run.clone(), &gists)?;
+    let own = OwnLog::find(tx, space)?;
+    let lamports = own.lamport + u64::from(own.log.is_none())..;
+    let written = bodies.iter().cloned().zip(lamports);
+    let written = written.map(|(body, lamport)| Written { body, lamport, time_ms }).collect();
+    let run = own.sign(space, written)?;
+    let serials = own.write(tx, space, run.clone(), Vec::new())?;
     Ok(Appended { run, serials })
 }
 
-/// What all entries of one append have in common.
-struct Writer<'a> {
-    space: &'a SpaceId,
-    keys: &'a SpaceKeys,
-    record: &'a SpaceRecord,
-    time: u64,
+/// A body, and when it was written.
+pub(super) struct Written {
+    pub(super) body: Body,
+    pub(super) lamport: u64,
+    pub(super) time_ms: u64,
+}
+
+/// One's own log, to be written on.
+pub(super) struct OwnLog {
+    record: SpaceRecord,
+    keys: SpaceKeys,
+    secret: AuthorSecret,
+    /// The incarnation before, which the log continues.
+    previous: Option<AuthorSecret>,
+    /// Nothing, while the log has not begun.
+    log: Option<Log>,
+    /// The next Lamport clock of the space.
     lamport: u64,
 }
 
-impl Writer<'_> {
-    /// The entries to write: first the opening, where the log begins.
-    fn drafts(
+impl OwnLog {
+    pub(super) fn find(tx: &Tx<'_>, space: &SpaceId) -> Result<Self, StoreError> {
+        let record = spaces::find(tx, space)?;
+        let own = own::find(&tx.look(OWN)?, space)?;
+        let secret = own.secret();
+        Ok(Self {
+            keys: record.keys(),
+            record,
+            log: log::find(&tx.look(LOGS)?, space, &secret.author())?,
+            secret,
+            previous: own.previous.as_ref().map(AuthorSecret::from_seed),
+            lamport: clock(tx, space)?.2 + 1,
+        })
+    }
+
+    pub(super) fn app(&self) -> &[u8; 32] {
+        self.record.app.as_bytes()
+    }
+
+    /// What a body of any author of the space says.
+    pub(super) fn read(&self, body: &[u8], place: &Place) -> Option<Body> {
+        Body::open(body, Some(self.keys.read.as_bytes()), place).ok()
+    }
+
+    /// Seals and signs what is written next: first the opening, where the log begins.
+    pub(super) fn sign(
         &self,
-        secret: &AuthorSecret,
-        known: Option<&KnownLog>,
-        previous: Option<&AuthorSecret>,
-        bodies: &[Body],
-    ) -> Result<Vec<Draft>, StoreError> {
-        let author = secret.author();
-        let mut sent = Vec::with_capacity(bodies.len() + 1);
-        if known.is_none() {
-            let opening = Opening::admit(self.keys.admission.as_bytes(), &author, previous);
-            sent.push((0, opening.to_body()));
+        space: &SpaceId,
+        written: Vec<Written>,
+    ) -> Result<VerifiedRun, StoreError> {
+        let (author, known) = (self.secret.author(), self.log.as_ref().map(|log| &log.known));
+        let mut drafts = Vec::with_capacity(written.len() + 1);
+        if let (None, Some(first)) = (known, written.first()) {
+            let key = self.keys.admission.as_bytes();
+            let opening = Opening::admit(key, &author, self.previous.as_ref());
+            drafts.push(draft(self.lamport, first.time_ms, 0, opening.to_body()));
         }
         let epoch = u32::from(!self.record.public);
-        let place = Place { space: *self.space, author, epoch };
-        for body in bodies {
+        let place = Place { space: *space, author, epoch };
+        for Written { body, lamport, time_ms } in written {
             let body = if self.record.public {
                 body.to_plain()
             } else {
                 body.seal(self.keys.read.as_bytes(), random()?, &place)
             };
-            sent.push((epoch, body.map_err(StoreError::Entry)?));
+            drafts.push(draft(lamport, time_ms, epoch, body.map_err(StoreError::Entry)?));
         }
-        // At the end of all clocks, order falls back to author and index.
-        let lamports = (self.lamport + 1..).map(|lamport| lamport.min(MAX_LAMPORT));
-        let time_ms = self.time.min(MAX_TIME_MS);
-        Ok(sent
-            .into_iter()
-            .zip(lamports)
-            .map(|((epoch, body), lamport)| Draft { lamport, time_ms, epoch, body })
-            .collect())
+        kith_log::append(&self.secret, space, known, drafts).map_err(StoreError::Entry)
     }
+
+    /// Writes the run. The last of its entries have these serials already, the others get new ones,
+    /// which are returned.
+    pub(super) fn write(
+        self,
+        tx: &Tx<'_>,
+        space: &SpaceId,
+        run: VerifiedRun,
+        serials: Vec<u64>,
+    ) -> Result<RangeInclusive<u64>, StoreError> {
+        let gists = Gist::of_run(space, &run, &self.keys);
+        let target = Target { log: self.log, serials, ..Target::default() };
+        write_run(tx, space, self.record.app.as_bytes(), target, run, &gists)
+    }
+}
+
+fn draft(lamport: u64, time_ms: u64, epoch: u32, body: Vec<u8>) -> Draft {
+    // At the end of all clocks, order falls back to author and index.
+    let (lamport, time_ms) = (lamport.min(MAX_LAMPORT), time_ms.min(MAX_TIME_MS));
+    Draft { lamport, time_ms, epoch, body }
 }

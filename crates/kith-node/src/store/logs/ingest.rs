@@ -7,8 +7,8 @@ use kith_log::{AuthorId, Checkpoint, Placement, Run, SpaceId, VerifiedRun, verif
 use redb::ReadableTable;
 
 use super::log::{self, Log};
-use super::write::{Gist, write_run};
-use super::{FORKS, LOGS, OWN, own};
+use super::write::{Gist, Target, write_run};
+use super::{ASIDE, FORKS, LOGS, OWN, aside, own};
 use crate::store::error::StoreError;
 use crate::store::open::Store;
 use crate::store::spaces;
@@ -43,7 +43,9 @@ impl Store {
                 let log = log::find(&tx.look(LOGS)?, &space, run.author())?;
                 let Some((run, cut)) = fit(&space, log.as_ref(), run)? else { return Ok(None) };
                 begin_next_if_own(tx, &space, &run)?;
-                write_run(tx, &space, app.as_bytes(), log, run, &gists[cut..]).map(Some)
+                let target = meet_aside(tx, &space, log, &run)?;
+                let serials = write_run(tx, &space, app.as_bytes(), target, run, &gists[cut..])?;
+                Ok((!serials.is_empty()).then_some(serials))
             };
             runs.iter().map(add).collect()
         })
@@ -140,6 +142,24 @@ fn fit(
     Ok(Some((run, cut.ok_or(StoreError::Apart)?)))
 }
 
+/// Where the run goes, its log having been set aside perhaps.
+fn meet_aside(
+    tx: &Tx<'_>,
+    space: &SpaceId,
+    log: Option<Log>,
+    run: &VerifiedRun,
+) -> Result<Target, StoreError> {
+    let Some(aside) = aside::find(&tx.look(ASIDE)?, space, run.author())? else {
+        return Ok(Target { log, ..Target::default() });
+    };
+    if log.is_none() && run.start() > 0 {
+        // What is here can only be compared from its beginning.
+        return Err(StoreError::Apart);
+    }
+    let held = aside.compare(tx, space, run)?;
+    Ok(Target { log, number: Some(aside.number), held, ..Target::default() })
+}
+
 /// Ends the own author's incarnation if the run goes on where this node did not write.
 fn begin_next_if_own(tx: &Tx<'_>, space: &SpaceId, run: &VerifiedRun) -> Result<(), StoreError> {
     let own = own::find(&tx.look(OWN)?, space)?;
@@ -147,6 +167,6 @@ fn begin_next_if_own(tx: &Tx<'_>, space: &SpaceId, run: &VerifiedRun) -> Result<
         return Ok(());
     }
     tracing::warn!(%space, "peers hold more of the own log than this store: it was put back");
-    own::begin_next(tx, space, own)?;
-    Ok(())
+    own::begin_next(tx, space, own, true)?;
+    own::leap(tx)
 }

@@ -1,7 +1,5 @@
 //! The people of a space: chains of incarnations, and the names they go by.
 
-use std::ops::RangeInclusive;
-
 use kith_log::{AuthorId, Entry, SpaceId};
 use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
@@ -112,7 +110,7 @@ pub(super) fn note(
     log: &Log,
     entries: &[Entry],
     gists: &[Gist],
-    serials: RangeInclusive<u64>,
+    first: u64,
     start: u64,
 ) -> Result<AuthorId, StoreError> {
     let new = log::find(&tx.look(LOGS)?, space, author)?.is_none();
@@ -125,7 +123,7 @@ pub(super) fn note(
         })
         .max();
     if new || named.is_some() {
-        merge(tx, space, &member, *serials.start(), named)?;
+        merge(tx, space, &member, first, named)?;
     }
     Ok(member)
 }

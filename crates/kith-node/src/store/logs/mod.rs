@@ -4,6 +4,8 @@
 //! by the log's number on this node and their index. What arrives gets the space's next serial.
 
 mod append;
+mod arrivals;
+mod aside;
 mod delete;
 mod ingest;
 mod log;
@@ -42,12 +44,19 @@ const SEGMENTS: Table<(u64, u64), &[u8]> = TableDefinition::new("segments");
 /// A log's number and an index to the entry: its header, then, where it is held, 1 and the body;
 /// else 0.
 const ENTRIES: Table<(u64, u64), &[u8]> = TableDefinition::new("entries");
-/// The number of a space's arrivals and a serial to a log's number, an index, and the body's kind.
-const ARRIVALS: Table<(u64, u64), (u64, u64, u8)> = TableDefinition::new("arrivals");
+/// The number of a space's arrivals, the body's kind and a serial to a log's number and an index.
+const ARRIVALS: Table<arrivals::Key, arrivals::Value> = TableDefinition::new("arrivals by kind");
 /// Space and member to [`MemberRow`](members::MemberRow).
 const MEMBERS: Table<Pair, &[u8]> = TableDefinition::new("members");
 /// Space and author to the proof that the author signed two histories.
 const FORKS: Table<Pair, &[u8]> = TableDefinition::new("forks");
+/// Space and author of own logs before that are here as they were written.
+const PAST: Table<Pair, ()> = TableDefinition::new("past authors");
+/// Space and author of an own log that was set aside to its number and its size.
+const ASIDE: Table<Pair, (u64, u64)> = TableDefinition::new("set aside");
+/// Space and author of what of such a log is only here, to its number and the serial from which on
+/// it is still to be carried over.
+const CARRIED: Table<Pair, (u64, u64)> = TableDefinition::new("carried over");
 /// By name, numbers that only rise.
 const NUMBERS: Table<&str, u64> = TableDefinition::new("numbers");
 
@@ -68,10 +77,27 @@ pub(super) fn lay_tables(transaction: &WriteTransaction) -> Result<(), StoreErro
     transaction.open_table(NAMES)?;
     transaction.open_table(SEGMENTS)?;
     transaction.open_table(ENTRIES)?;
-    transaction.open_table(ARRIVALS)?;
     transaction.open_table(MEMBERS)?;
     transaction.open_table(FORKS)?;
     transaction.open_table(NUMBERS)?;
+    Ok(())
+}
+
+/// From format 1 to 2: arrivals lie apart by kind, and own logs can be set aside.
+pub(super) fn part_arrivals(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    const OLD: Table<(u64, u64), (u64, u64, u8)> = TableDefinition::new("arrivals");
+    transaction.open_table(PAST)?;
+    transaction.open_table(ASIDE)?;
+    transaction.open_table(CARRIED)?;
+    let mut new = transaction.open_table(ARRIVALS)?;
+    let old = transaction.open_table(OLD)?;
+    for row in old.iter()? {
+        let (key, value) = row?;
+        let ((arrivals, serial), (number, index, kind)) = (key.value(), value.value());
+        new.insert((arrivals, kind, serial), (number, index))?;
+    }
+    drop(old);
+    transaction.delete_table(OLD)?;
     Ok(())
 }
 
@@ -86,4 +112,46 @@ fn next_number(tx: &Tx<'_>, name: &str) -> Result<u64, StoreError> {
 /// All keys of a space, in a table of pairs.
 fn all_of(space: &SpaceId) -> std::ops::RangeInclusive<Pair> {
     (*space.as_bytes(), [0; 32])..=(*space.as_bytes(), [u8::MAX; 32])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::arrivals::{ALL_KINDS, Arrivals};
+    use super::*;
+    use crate::store::database::Database;
+    use crate::store::disk::SystemDisk;
+
+    #[test]
+    fn arrivals_of_the_first_format_keep_their_order() {
+        const OLD: Table<(u64, u64), (u64, u64, u8)> = TableDefinition::new("arrivals");
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("kith.redb");
+        let database = Database::open(Arc::new(SystemDisk), &path, 1 << 20).expect("it opens");
+        let kinds = [0, 2, 1, 255, 3, 1, 4];
+        let (_, transaction) = database.begin_write().expect("it begins");
+        let mut old = transaction.open_table(OLD).expect("a table");
+        for (serial, kind) in (1..).zip(kinds) {
+            old.insert((9, serial), (5, serial - 1, kind)).expect("it is written");
+        }
+        drop(old);
+        part_arrivals(&transaction).expect("it is migrated");
+        let new = transaction.open_table(ARRIVALS).expect("a table");
+        for back in [false, true] {
+            let mut arrivals =
+                Arrivals::read(&new, 9, &ALL_KINDS, 0..u64::MAX, back).expect("it is read");
+            let mut found = Vec::new();
+            while let Some(arrival) = arrivals.next().expect("it is read") {
+                assert_eq!((arrival.number, arrival.index), (5, arrival.serial - 1));
+                found.push((arrival.serial, arrival.kind));
+            }
+            if back {
+                found.reverse();
+            }
+            assert_eq!(found, (1..).zip(kinds).collect::<Vec<_>>());
+        }
+        let tables: Vec<_> = transaction.list_tables().expect("they are listed").collect();
+        assert!(tables.iter().all(|table| redb::TableHandle::name(table) != "arrivals"));
+    }
 }

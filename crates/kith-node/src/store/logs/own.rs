@@ -4,7 +4,7 @@ use kith_log::{AuthorId, AuthorSecret, SpaceId};
 use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
 
-use super::{CLOCKS, LAST_ARRIVALS, LOGS, NUMBERS, OWN, SERIAL_FLOOR, log, next_number};
+use super::{CLOCKS, LAST_ARRIVALS, LOGS, NUMBERS, OWN, PAST, SERIAL_FLOOR, log, next_number};
 use crate::store::error::StoreError;
 use crate::store::identity::random;
 use crate::store::open::Store;
@@ -56,7 +56,8 @@ impl Store {
     }
 
     /// Begins the next incarnation in a space, unless `author` is not the current one any more: of
-    /// an author whose later entries this node has lost, no more may be written.
+    /// an author whose later entries this node has lost, no more may be written. Serials leap, for
+    /// those of what was lost may be remembered.
     ///
     /// # Errors
     /// [`StoreError::NotFound`]; the disk's.
@@ -68,7 +69,8 @@ impl Store {
         self.write(0, move |tx| {
             let mut own = find(&tx.look(OWN)?, &space)?;
             if own.secret().author() == author {
-                own = begin_next(tx, &space, own)?;
+                own = begin_next(tx, &space, own, true)?;
+                leap(tx)?;
             }
             Ok(OwnAuthor { secret: own.secret(), member: AuthorId::from_bytes(own.member) })
         })
@@ -76,10 +78,20 @@ impl Store {
     }
 }
 
-/// Begins the next incarnation in a space.
-pub(super) fn begin_next(tx: &Tx<'_>, space: &SpaceId, own: OwnRow) -> Result<OwnRow, StoreError> {
-    let wrote = log::find(&tx.look(LOGS)?, space, &own.secret().author())?.is_some();
-    let own = own.next(wrote)?;
+/// Begins the next incarnation in a space. `wrote` where it is known that there is something to
+/// continue, although nothing of it is here.
+pub(super) fn begin_next(
+    tx: &Tx<'_>,
+    space: &SpaceId,
+    own: OwnRow,
+    wrote: bool,
+) -> Result<OwnRow, StoreError> {
+    let author = own.secret().author();
+    let held = log::find(&tx.look(LOGS)?, space, &author)?.is_some();
+    if held {
+        tx.change(PAST)?.insert((*space.as_bytes(), *author.as_bytes()), ())?;
+    }
+    let own = own.next(wrote || held)?;
     keep(tx, space, &own)?;
     Ok(own)
 }
@@ -123,8 +135,13 @@ pub(in crate::store) fn restored(tx: &Tx<'_>) -> Result<(), StoreError> {
         rows.push((SpaceId::from_bytes(space.value()), row::decode("own", own.value())?));
     }
     for (space, own) in rows {
-        begin_next(tx, &space, own)?;
+        begin_next(tx, &space, own, false)?;
     }
+    leap(tx)
+}
+
+/// Lets all serials leap: above those that this node gave out and has forgotten.
+pub(super) fn leap(tx: &Tx<'_>) -> Result<(), StoreError> {
     let mut clocks = tx.change(CLOCKS)?;
     let mut rows = Vec::new();
     for entry in clocks.iter()? {

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use kith_log::{AuthorId, Body, BodyKind, Head, KnownLog, Place, Segment, SpaceId};
 use tokio::sync::watch;
 
+use super::arrivals::{ALL_KINDS, Arrival, Arrivals};
 use super::log::{self, Log};
 use super::write::decode_entry;
-use super::{ARRIVALS, CLOCKS, ENTRIES, LOGS, NAMES, SEGMENTS, all_of};
+use super::{ARRIVALS, CLOCKS, ENTRIES, LOGS, NAMES, OWN, SEGMENTS, all_of, own};
 use crate::store::database::Snapshot;
 use crate::store::error::StoreError;
 use crate::store::open::Store;
@@ -72,7 +73,7 @@ impl Store {
             let mut reader = Reader::new(snapshot, space, keys.read.as_bytes())?;
             let mut entries = Vec::with_capacity(places.len());
             let mut bytes = 0;
-            for (serial, number, index) in places {
+            for Arrival { serial, number, index, .. } in places {
                 let entry = reader.entry(serial, number, index)?;
                 bytes += entry.body.as_ref().map_or(0, |body| body.payload.len());
                 entries.push(entry);
@@ -155,32 +156,25 @@ fn clock(snapshot: &Snapshot, space: &SpaceId) -> Result<(u64, u64, u64), StoreE
     Ok(clock.ok_or(StoreError::NotFound("space"))?.value())
 }
 
-/// The serials, logs and indexes that a query asks for, in the order in which they are read.
-fn choose(
-    snapshot: &Snapshot,
-    arrivals: u64,
-    query: &Query,
-) -> Result<Vec<(u64, u64, u64)>, StoreError> {
+/// What a query asks for, in the order in which it is read.
+fn choose(snapshot: &Snapshot, arrivals: u64, query: &Query) -> Result<Vec<Arrival>, StoreError> {
     let limit = query.limit.min(MAX_READ_ENTRIES);
     let first = query.after.saturating_add(1);
     let end = query.before.unwrap_or(u64::MAX);
     if first >= end {
         return Ok(Vec::new());
     }
-    let mut range = snapshot.table(ARRIVALS)?.range((arrivals, first)..(arrivals, end))?;
+    let mut kinds: Vec<_> = query.kinds.iter().map(|kind| *kind as u8).collect();
+    if kinds.is_empty() {
+        kinds.extend(ALL_KINDS);
+    }
+    let table = snapshot.table(ARRIVALS)?;
+    let mut arrivals =
+        Arrivals::read(&table, arrivals, &kinds, first..end, query.before.is_some())?;
     let mut chosen = Vec::new();
-    loop {
-        let next = if query.before.is_some() { range.next_back() } else { range.next() };
-        let Some(next) = next else { break };
-        let (key, value) = next?;
-        let (number, index, kind) = value.value();
-        if !query.kinds.is_empty() && !query.kinds.iter().any(|wanted| *wanted as u8 == kind) {
-            continue;
-        }
-        chosen.push((key.value().1, number, index));
-        if chosen.len() >= limit {
-            break;
-        }
+    while chosen.len() < limit.max(1) {
+        let Some(arrival) = arrivals.next()? else { break };
+        chosen.push(arrival);
     }
     Ok(chosen)
 }
@@ -192,6 +186,7 @@ struct Reader<'a> {
     entries: redb::ReadOnlyTable<(u64, u64), &'static [u8]>,
     names: redb::ReadOnlyTable<u64, super::Pair>,
     logs: redb::ReadOnlyTable<super::Pair, &'static [u8]>,
+    own: redb::ReadOnlyTable<[u8; 32], &'static [u8]>,
     authors: HashMap<u64, (AuthorId, AuthorId)>,
 }
 
@@ -207,6 +202,7 @@ impl<'a> Reader<'a> {
             entries: snapshot.table(ENTRIES)?,
             names: snapshot.table(NAMES)?,
             logs: snapshot.table(LOGS)?,
+            own: snapshot.table(OWN)?,
             authors: HashMap::new(),
         })
     }
@@ -229,7 +225,9 @@ impl<'a> Reader<'a> {
         let name = self.names.get(number)?.ok_or(StoreError::bad_row("log names"))?.value();
         let author = AuthorId::from_bytes(name.1);
         let log = log::find(&self.logs, self.space, &author)?;
-        let member = log.ok_or(StoreError::bad_row("logs"))?.member;
+        // Only own logs are set aside.
+        let own = || own::find(&self.own, self.space).map(|own| AuthorId::from_bytes(own.member));
+        let member = log.map_or_else(own, |log| Ok(log.member))?;
         self.authors.insert(number, (author, member));
         Ok((author, member))
     }

@@ -45,44 +45,59 @@ impl Gist {
     }
 }
 
+/// Where a run goes.
+#[derive(Debug, Default)]
+pub(super) struct Target {
+    /// Its log, unless that begins with it.
+    pub(super) log: Option<Log>,
+    /// The number of a log that begins, where it is not to be a new one.
+    pub(super) number: Option<u64>,
+    /// Entries at the run's front that are stored already.
+    pub(super) held: usize,
+    /// The serials of its last entries, where they have some already.
+    pub(super) serials: Vec<u64>,
+}
+
 /// Adds a run to its log, which it fits: numbers its entries, counts them and tells who watches.
-/// Returns the serials.
+/// Returns the new serials.
 pub(super) fn write_run(
     tx: &Tx<'_>,
     space: &SpaceId,
     app: &[u8; 32],
-    log: Option<Log>,
+    target: Target,
     run: VerifiedRun,
     gists: &[Gist],
 ) -> Result<RangeInclusive<u64>, StoreError> {
-    let author = *run.author();
-    let mut log = match log {
+    let (author, held) = (*run.author(), target.held);
+    let mut log = match target.log {
         Some(log) => grow(tx, log, &run)?,
-        None => begin(tx, space, &run)?,
+        None => begin(tx, space, &run, target.number)?,
     };
     let (start, number) = (run.start(), log.number);
     let entries = run.into_entries();
     let (arrivals, last, lamport) = clock(tx, space)?;
     let lamport = entries.iter().map(|entry| entry.header.lamport).fold(lamport, u64::max);
-    let serials = last + 1..=last + entries.len() as u64;
+    let new = (entries.len() - held) as u64;
+    let serials = last + 1..=last + new - target.serials.len() as u64;
     let mut bytes = 0;
     {
         let mut table = tx.change(ENTRIES)?;
         let mut order = tx.change(ARRIVALS)?;
-        for ((index, serial), (entry, gist)) in
-            (start..).zip(serials.clone()).zip(entries.iter().zip(gists))
-        {
+        let places = (start + held as u64..).zip(serials.clone().chain(target.serials));
+        for ((index, serial), (entry, gist)) in places.zip(entries.iter().zip(gists).skip(held)) {
             let row = encode_entry(entry);
             table.insert((number, index), row.as_slice())?;
-            order.insert((arrivals, serial), (number, index, gist.kind))?;
+            order.insert((arrivals, gist.kind, serial), (number, index))?;
             bytes += row.len() as u64;
         }
     }
     tx.change(CLOCKS)?.insert(space.as_bytes(), (arrivals, *serials.end(), lamport))?;
-    usage::add(tx, app, space, Usage { bytes, entries: entries.len() as u64 })?;
-    log.member = members::note(tx, space, &author, &log, &entries, gists, serials.clone(), start)?;
+    usage::add(tx, app, space, Usage { bytes, entries: new })?;
+    log.member = members::note(tx, space, &author, &log, &entries, gists, *serials.start(), start)?;
     log::keep(tx, space, &author, &log)?;
-    tx.arrived(*space, *serials.end());
+    if !serials.is_empty() {
+        tx.arrived(*space, *serials.end());
+    }
     Ok(serials)
 }
 
@@ -100,8 +115,13 @@ pub(super) fn clock(tx: &Tx<'_>, space: &SpaceId) -> Result<(u64, u64, u64), Sto
     Ok(clock.value())
 }
 
-fn begin(tx: &Tx<'_>, space: &SpaceId, run: &VerifiedRun) -> Result<Log, StoreError> {
-    let number = next_number(tx, LAST_LOG)?;
+fn begin(
+    tx: &Tx<'_>,
+    space: &SpaceId,
+    run: &VerifiedRun,
+    number: Option<u64>,
+) -> Result<Log, StoreError> {
+    let number = number.map_or_else(|| next_number(tx, LAST_LOG), Ok)?;
     let key = (*space.as_bytes(), *run.author().as_bytes());
     tx.change(NAMES)?.insert(number, key)?;
     begin_segment(tx, number, run)?;
