@@ -33,7 +33,7 @@ bundled: boolean,
  */
 ours: boolean, 
 /**
- * An icon as a `data:` URL, where the bundle has one.
+ * An icon as a `data:` URL, where the bundle has one; left out of a status.
  */
 icon: string | null, 
 /**
@@ -258,7 +258,7 @@ todo: string, };
 /**
  * What went wrong, for programs. Codes never change their meaning; new ones may come.
  */
-export type ErrorCode = "malformed" | "invalid_request" | "invalid_params" | "unknown_method" | "not_permitted" | "not_found" | "bad_link" | "bad_bundle" | "bad_signature" | "too_large" | "too_many" | "unreachable" | "disk_full" | "read_only" | "storage" | "already_exists" | "older_version" | "cancelled" | "stopping" | "internal";
+export type ErrorCode = "malformed" | "invalid_request" | "invalid_params" | "unknown_method" | "not_permitted" | "not_found" | "bad_link" | "bad_bundle" | "bad_signature" | "too_large" | "too_many" | "unreachable" | "disk_full" | "read_only" | "storage" | "already_exists" | "older_version" | "cancelled" | "stopping" | "space_left" | "internal";
 
 /**
  * Something that happened.
@@ -918,7 +918,7 @@ connected: number,
  */
 traffic: Traffic, 
 /**
- * The apps.
+ * The apps, without their icons: a status is told too often for these.
  */
 apps: Array<AppInfo>, 
 /**

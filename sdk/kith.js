@@ -59,6 +59,15 @@ const refused = () => new KithError({
   todo: 'Open it again from kith.',
 });
 
+/** The socket's close code when the space was left. */
+const SPACE_LEFT = 4410;
+const left = () => new KithError({
+  code: 'space_left',
+  what: 'This space was left.',
+  why: 'What was here of it is deleted.',
+  todo: 'Ask for an invitation to come back.',
+});
+
 /**
  * How the connection stands: `idle` until something is asked; `connecting`; `open`; `waiting` to try
  * again, the node being away; `refused` for good; `closed` by the page.
@@ -235,7 +244,7 @@ export class Connection extends EventTarget {
     this.#socket = socket;
     socket.onopen = () => void this.#opened(socket);
     socket.onmessage = ({ data }) => this.#hear(JSON.parse(data));
-    socket.onclose = () => this.#closed(socket);
+    socket.onclose = ({ code }) => this.#closed(socket, code);
   }
 
   /** @param {WebSocket} socket */
@@ -254,10 +263,16 @@ export class Connection extends EventTarget {
     for (const stream of this.#streams) void this.#begin(stream);
   }
 
-  /** @param {WebSocket} socket */
-  #closed(socket) {
+  /** @param {WebSocket} socket @param {number} code */
+  #closed(socket, code) {
     if (socket !== this.#socket) return;
     this.#socket = undefined;
+    if (code === SPACE_LEFT) {
+      this.#refuse(left());
+      // The answer tells the browser to forget what this origin has kept.
+      void this.#isRefused();
+      return;
+    }
     this.#numbered.clear();
     for (const call of [...this.#calls.values()]) {
       if (call.sent && REPEATABLE.has(call.method)) call.sent = false;

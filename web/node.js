@@ -83,6 +83,9 @@ async function greet(call) {
   throw new KithError({ code: 'refused', what: 'This tab has no way into kith.', why: 'A way in works once, and for the browser that kith opened.', todo: 'Run kith again.' });
 }
 
+/** @param {api.AppInfo} app */
+const versionOf = ({ app, version }) => `${app} ${version}`;
+
 /**
  * What flowed by app in the `over` ms before the moment `at`, in ms since 1970. About a second; while the page
  * is hidden there are none.
@@ -102,6 +105,7 @@ class Node extends EventTarget {
   /** What is shown: how many views want it. @type {Record<'spaces' | 'peers' | 'settings', number>} */
   #wanted = { spaces: 0, peers: 0, settings: 0 };
   /** @type {AbortController | undefined} */ #following;
+  /** By version of an app; null while it is asked for. @type {Map<string, string | null>} */ #icons = new Map();
   /** @type {{ at: number, apps: Map<string, api.Traffic> } | undefined} */ #last;
   /** @type {ReturnType<typeof setInterval> | undefined} */ #ticking;
   #lastAsked = 0;
@@ -141,7 +145,7 @@ class Node extends EventTarget {
       let first = true;
       for await (const event of this.connection.subscribe(() => ({ to: 'status' }), { signal: following.signal })) {
         if (event.type !== 'status') continue;
-        this.status = event;
+        this.#take(event);
         this.#last ??= { at: Date.now(), apps: this.#totals() };
         this.changed();
         // What is shown may be from before the page was hidden.
@@ -152,6 +156,18 @@ class Node extends EventTarget {
       this.#fail(error);
       if (this.#following === following) this.#rest();
     }
+  }
+
+  /** Takes a status, and gives its apps their icons, which it leaves out. @param {api.Status} status */
+  #take(status) {
+    this.status = { ...status, apps: status.apps.map((app) => ({ ...app, icon: this.#icons.get(versionOf(app)) ?? app.icon })) };
+    if (status.apps.every((app) => this.#icons.has(versionOf(app)))) return;
+    for (const app of status.apps) this.#icons.set(versionOf(app), null);
+    void this.connection.call('apps.list').then(({ apps }) => {
+      for (const app of apps) this.#icons.set(versionOf(app), app.icon);
+      if (this.status) this.#take(this.status);
+      this.changed();
+    }, (error) => { this.#icons.clear(); this.#fail(error); });
   }
 
   /** A view wants to be kept up to date on something, until it calls what is returned. @param {'spaces' | 'peers' | 'settings'} what */

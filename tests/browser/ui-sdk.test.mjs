@@ -105,6 +105,15 @@ test('an abort ends a call and an iterator, and frees the node', async () => {
   assert.equal(fixture.room.subscribers.get('ada')?.size, 0);
 });
 
+test('the page of a space that was left is told so, and does not come back', async () => {
+  const fixture = await browser.fixture('empty');
+  const page = await browser.open(fixture, 'ada', BARE);
+  await inPage(page, 'window.ended = (async () => { for await (const _ of kith.space.watch()) {} })().catch((error) => error.code); await kith.me();');
+  for (const socket of fixture.sockets) socket.close(4410, 'space_left');
+  assert.equal(await page.evaluate(() => window.ended), 'space_left');
+  assert.deepEqual(await inPage(page, 'return [kith.connection.state, await kith.me().catch((error) => error.code)]'), ['refused', 'space_left']);
+});
+
 test('a page that the node no longer knows is told so, for good', async () => {
   const fixture = await browser.fixture('empty');
   const page = await browser.open(fixture, 'ada', BARE);

@@ -48,6 +48,8 @@ pub enum ErrorCode {
     Cancelled,
     /// The node is stopping.
     Stopping,
+    /// The space of the page was left.
+    SpaceLeft,
     /// A fault of kith itself.
     Internal,
 }
@@ -76,6 +78,7 @@ impl ErrorCode {
             Self::OlderVersion => -32013,
             Self::Cancelled => -32014,
             Self::Stopping => -32015,
+            Self::SpaceLeft => -32016,
         }
     }
 }

@@ -209,7 +209,7 @@ model! {
         pub connected: u32,
         /// Traffic since the start.
         pub traffic: Traffic,
-        /// The apps.
+        /// The apps, without their icons: a status is told too often for these.
         pub apps: Vec<AppInfo>,
         /// What limits dropped or refused since the start, by the limit's name.
         #[ts(type = "Record<string, number>")]
@@ -331,7 +331,7 @@ model! {
         pub bundled: bool,
         /// Whether this node can publish it.
         pub ours: bool,
-        /// An icon as a `data:` URL, where the bundle has one.
+        /// An icon as a `data:` URL, where the bundle has one; left out of a status.
         pub icon: Option<String>,
         /// What it asks for, in words.
         pub permissions: Vec<String>,

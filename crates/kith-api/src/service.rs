@@ -35,4 +35,10 @@ pub trait Events {
         caller: &'a Caller,
         subscription: Subscription,
     ) -> BoxFuture<'a, Result<EventStream>>;
+
+    /// Waits until the caller has lost its place: the space of its page was left. Its door then ends
+    /// the connection with [`ErrorCode::SpaceLeft`](crate::ErrorCode::SpaceLeft).
+    fn place_lost<'a>(&'a self, _caller: &'a Caller) -> BoxFuture<'a, ()> {
+        Box::pin(std::future::pending())
+    }
 }

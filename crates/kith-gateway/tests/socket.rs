@@ -196,3 +196,13 @@ async fn the_loading_page_hears_of_its_app() {
     served.node.arrive(LATER);
     assert_eq!(socket.text().await["params"]["event"]["stage"]["stage"], "ready");
 }
+
+#[tokio::test]
+async fn the_page_of_a_space_that_is_left_is_told_why_its_socket_ends() {
+    let served = serve().await;
+    let (mut page, mut other) = (served.socket(ALICE).await, served.socket(BOB).await);
+    page.call("subscribe", json!({ "to": "entries", "after": 1_000_000 })).await;
+    served.node.remove(ALICE);
+    assert_eq!(page.hear().await, Heard::Closed(4410));
+    assert!(other.call("me", json!({})).await["result"].is_object());
+}

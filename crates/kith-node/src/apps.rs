@@ -1,8 +1,8 @@
 //! Installed apps: reading their files, listing, publishing, installing.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use data_encoding::BASE64;
@@ -31,6 +31,8 @@ type Open = Bundle<std::io::Cursor<Bytes>>;
 pub(crate) struct AppStore {
     store: Store,
     cache: Mutex<Cache>,
+    /// All of them without their icons, until one is installed.
+    listed: Mutex<Option<Arc<[AppRecord]>>>,
 }
 
 /// Bundles in memory, the last used at the back.
@@ -42,7 +44,7 @@ struct Cache {
 
 impl AppStore {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, cache: Mutex::default() }
+        Self { store, cache: Mutex::default(), listed: Mutex::default() }
     }
 
     /// Brings the apps of this binary into the store.
@@ -54,9 +56,31 @@ impl AppStore {
             }
             let mut bundle = Bundle::open(std::io::Cursor::new(bundle), &Limits::default())
                 .expect("a test opens every bundled app");
-            self.store.install_app(record(&mut bundle, signed, true, app.name, now)?).await?;
+            self.put(record(&mut bundle, signed, true, app.name, now)?).await?;
         }
         Ok(())
+    }
+
+    async fn put(&self, record: AppRecord) -> Result<()> {
+        self.store.install_app(record).await?;
+        *self.listed.lock().expect("no panic while held") = None;
+        Ok(())
+    }
+
+    /// All apps without their icons, which are large: for who looks often.
+    pub(crate) fn listed(&self) -> Result<Arc<[AppRecord]>> {
+        let mut listed = self.listed.lock().expect("no panic while held");
+        if let Some(listed) = &*listed {
+            return Ok(listed.clone());
+        }
+        let mut apps = self.store.apps()?;
+        apps.iter_mut().for_each(|app| app.icon = None);
+        Ok(listed.insert(apps.into()).clone())
+    }
+
+    /// The ids of the apps that this node can publish.
+    pub(crate) fn ours(&self) -> Result<BTreeSet<AppId>> {
+        Ok(self.store.keys()?.iter().map(|(_, secret)| secret.id()).collect())
     }
 
     /// A file of an installed app.
@@ -120,6 +144,7 @@ impl AppStore {
     pub(crate) fn info(
         &self,
         record: &AppRecord,
+        ours: &BTreeSet<AppId>,
         traffic: Traffic,
         spaces: u32,
     ) -> Result<AppInfo> {
@@ -131,7 +156,7 @@ impl AppStore {
             version: record.signed.version(),
             size: record.signed.size(),
             bundled: record.bundled,
-            ours: self.store.keys()?.iter().any(|(_, secret)| secret.id() == app),
+            ours: ours.contains(&app),
             icon: record.icon.clone(),
             permissions: granted(record).map(|one| one.words().to_owned()).collect(),
             disk: self.store.app_usage(&app)?.bytes,
@@ -160,13 +185,18 @@ impl AppStore {
     /// A fetched app, before it is installed.
     pub(crate) async fn preview(&self, signed: SignedVersion) -> Result<AppInfo> {
         let record = self.checked(signed, 0).await?;
-        self.info(&record, Traffic::default(), 0)
+        self.unused(&record)
+    }
+
+    /// An app as the person sees it who has not used it yet.
+    pub(crate) fn unused(&self, record: &AppRecord) -> Result<AppInfo> {
+        self.info(record, &self.ours()?, Traffic::default(), 0)
     }
 
     /// Checks every file of a fetched bundle, and installs it.
     pub(crate) async fn install(&self, signed: SignedVersion, now: u64) -> Result<AppRecord> {
         let record = self.checked(signed, now).await?;
-        self.store.install_app(record.clone()).await?;
+        self.put(record.clone()).await?;
         Ok(record)
     }
 
@@ -206,7 +236,7 @@ impl AppStore {
         self.store.add_blob(BlobScope::Public, bytes.into()).await?;
         let mut open = self.open(hash).await?;
         let record = record(&mut open, signed, false, &name, now)?;
-        self.store.install_app(record.clone()).await?;
+        self.put(record.clone()).await?;
         Ok(record)
     }
 
@@ -318,6 +348,9 @@ fn read_bundle(path: &Path) -> Result<(Vec<u8>, String)> {
         let mut files = Vec::new();
         collect(path, path, &mut files, &mut 0)?;
         kith_app::pack(files).map_err(|error| bad_bundle(&error))?
+    } else if !metadata.is_file() {
+        let special = path.display().to_string();
+        return Err(bad_bundle(&BundleError::Special(special)));
     } else {
         if metadata.len() > MAX_BUNDLE {
             return Err(bad_bundle(&BundleError::TooLarge {

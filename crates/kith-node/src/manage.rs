@@ -24,7 +24,7 @@ use crate::opening::stages;
 use crate::random::random;
 use crate::settings::person_name;
 use crate::spaces::no_space;
-use crate::store::SpaceRecord;
+use crate::store::{AppRecord, SpaceRecord};
 
 /// Between two reports of the node's state.
 const STATUS_GAP: Duration = Duration::from_millis(250);
@@ -172,14 +172,16 @@ impl Inner {
     }
 
     pub(crate) async fn leave(&self, space: &str) -> Result<()> {
-        let space = self.parse_space(space)?;
-        self.sync.leave(&space);
-        self.overlay.unwant_all(Reason::Space(space));
-        self.spaces.remove(&space);
-        self.store.leave_space(space).await?;
-        self.problems.lock().expect("no panic while held").forget(&space);
-        self.changed();
-        Ok(())
+        let space = SpaceId::from_hex(space).ok_or_else(no_space)?;
+        let left = self.store.leave_space(space).await;
+        if self.store.space(&space)?.is_none() {
+            self.sync.leave(&space);
+            self.overlay.unwant_all(Reason::Space(space));
+            self.spaces.remove(&space);
+            self.problems.lock().expect("no panic while held").forget(&space);
+            self.changed();
+        }
+        Ok(left?)
     }
 
     pub(crate) async fn rename_space(&self, rename: RenameSpace) -> Result<()> {
@@ -213,21 +215,22 @@ impl Inner {
     }
 
     pub(crate) fn app_infos(&self) -> Result<Vec<AppInfo>> {
-        self.app_infos_of(&self.overlay.snapshot())
+        self.app_infos_of(&self.store.apps()?, &self.overlay.snapshot())
     }
 
-    fn app_infos_of(&self, snapshot: &Snapshot) -> Result<Vec<AppInfo>> {
+    fn app_infos_of(&self, apps: &[AppRecord], snapshot: &Snapshot) -> Result<Vec<AppInfo>> {
         let mut spaces: BTreeMap<AppId, u32> = BTreeMap::new();
         for (_, record) in self.store.spaces()? {
             *spaces.entry(record.app).or_default() += 1;
         }
-        let mut apps = self.store.apps()?;
+        let ours = self.apps.ours()?;
+        let mut apps: Vec<_> = apps.iter().collect();
         apps.sort_by_key(|app| (!app.bundled, app.name.to_lowercase()));
-        let infos = apps.iter().map(|record| {
+        let infos = apps.into_iter().map(|record| {
             let app = record.signed.app();
             let bytes = snapshot.traffic.apps.get(&app).copied().unwrap_or_default();
             let traffic = Traffic { sent: bytes.sent, received: bytes.received };
-            self.apps.info(record, traffic, spaces.get(&app).copied().unwrap_or_default())
+            self.apps.info(record, &ours, traffic, spaces.get(&app).copied().unwrap_or_default())
         });
         infos.collect()
     }
@@ -243,7 +246,8 @@ impl Inner {
         let refused =
             refused.chain((dropped > 0).then(|| ("found_queue_full".to_owned(), dropped)));
         let mut problems = self.problems.lock().expect("no panic while held").told();
-        let apps = self.app_infos_of(&snapshot).unwrap_or_else(|error| {
+        let apps = self.apps.listed().and_then(|apps| self.app_infos_of(&apps, &snapshot));
+        let apps = apps.unwrap_or_else(|error| {
             problems.push(Problem { id: 0, error, space: None });
             Vec::new()
         });

@@ -91,7 +91,7 @@ impl Node {
         for (space, record) in inner.store.spaces()? {
             // One that can't be opened is no reason to keep the others closed.
             if let Err(error) = inner.take_up(space, &record).await {
-                inner.problem(error);
+                inner.problem(space, error);
             }
         }
         inner.spawn(inner.clone().run_events(events));

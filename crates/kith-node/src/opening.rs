@@ -8,7 +8,7 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 use kith_api::{
     Error, ErrorCode, Event, EventStream, OpenBegin, OpenBegun, OpenConfirm, OpenedSpace, Opening,
-    OpeningStage, Publish, Result, SpaceChoice, Traffic,
+    OpeningStage, Publish, Result, SpaceChoice,
 };
 use kith_app::{AppId, Destination, Link, SignedVersion, SpaceSecret};
 use kith_log::SpaceId;
@@ -56,7 +56,7 @@ impl Openings {
         if openings.len() == MAX_OPENINGS
             && let Some(oldest) = openings.pop_front()
         {
-            oldest.stop();
+            oldest.cancel();
         }
         openings.push_back(opening.clone());
         Ok(opening)
@@ -83,14 +83,10 @@ impl Openings {
         Some(newest.stage.subscribe())
     }
 
-    /// Gives an opening up.
-    pub(crate) fn cancel(&self, id: &str) -> Result<()> {
-        let opening = self.get(id)?;
-        opening.stop();
-        opening.stage.send_replace(OpeningStage::Failed {
-            error: Error::new(ErrorCode::Cancelled, "Opening was cancelled."),
-        });
-        Ok(())
+    /// Whether any of them may still lead to an app that is not installed.
+    fn is_any_live(&self) -> bool {
+        let openings = self.0.lock().expect("no panic while held");
+        openings.iter().any(|opening| opening.is_live())
     }
 }
 
@@ -103,9 +99,22 @@ pub(crate) fn stages(stage: watch::Receiver<OpeningStage>, opening: String) -> E
 }
 
 impl OneOpening {
-    fn stop(&self) {
+    fn is_live(&self) -> bool {
+        match *self.stage.borrow() {
+            OpeningStage::Fetching { .. } | OpeningStage::Asking { .. } => true,
+            OpeningStage::Ready(_) | OpeningStage::Failed { .. } => false,
+        }
+    }
+
+    /// Gives it up, unless it is over.
+    fn cancel(&self) {
         if let Some(task) = self.task.lock().expect("no panic while held").take() {
             task.abort();
+        }
+        if self.is_live() {
+            *self.fetched.lock().expect("no panic while held") = None;
+            let error = Error::new(ErrorCode::Cancelled, "Opening was cancelled.");
+            self.stage.send_replace(OpeningStage::Failed { error });
         }
     }
 }
@@ -133,13 +142,30 @@ impl Inner {
         Ok(OpenBegun { opening: id, opened: Some(opened) })
     }
 
+    /// The person said no, or went away.
+    pub(crate) async fn open_cancel(&self, id: &str) -> Result<()> {
+        self.openings.get(id)?.cancel();
+        self.collect_bundles().await;
+        Ok(())
+    }
+
+    /// Deletes the bundles of apps that are not installed, while no opening may need them.
+    pub(crate) async fn collect_bundles(&self) {
+        if self.openings.is_any_live() {
+            return;
+        }
+        if let Err(error) = self.store.collect_bundles().await {
+            tracing::debug!(%error, "bundles of apps that are not installed stay");
+        }
+    }
+
     /// The person said yes.
     pub(crate) async fn open_confirm(
         self: &Arc<Self>,
         confirm: OpenConfirm,
     ) -> Result<OpenedSpace> {
         let opening = self.openings.get(&confirm.opening)?;
-        let fetched = opening.fetched.lock().expect("no panic while held").take();
+        let fetched = *opening.fetched.lock().expect("no panic while held");
         if let Some(signed) = fetched {
             self.apps.install(signed, now_ms()).await?;
         }
@@ -227,7 +253,10 @@ impl Inner {
             return Ok(space);
         }
         self.store.add_space(record.clone()).await?;
-        self.take_up(space, &record).await?;
+        if let Err(error) = self.take_up(space, &record).await {
+            self.store.leave_space(space).await?;
+            return Err(error);
+        }
         self.changed();
         Ok(space)
     }
@@ -245,12 +274,13 @@ impl Inner {
 
     fn spawn_fetch(self: &Arc<Self>, opening: Arc<OneOpening>, granted: bool) {
         let (node, held) = (self.clone(), opening.clone());
-        let task = tokio::spawn(async move {
+        let task = self.spawn(async move {
             if let Err(error) = node.fetch_for(&opening, granted).await {
                 opening.stage.send_replace(OpeningStage::Failed { error });
+                node.collect_bundles().await;
             }
         });
-        *held.task.lock().expect("no panic while held") = Some(task.abort_handle());
+        *held.task.lock().expect("no panic while held") = Some(task);
     }
 
     /// Fetches the app where it is not here, then asks; or installs it, where that was granted.
@@ -279,7 +309,7 @@ impl Inner {
             return Ok(());
         }
         let record = self.store.app(&app)?.ok_or_else(no_app)?;
-        self.ask(opening, self.apps.info(&record, Traffic::default(), 0)?);
+        self.ask(opening, self.apps.unused(&record)?);
         Ok(())
     }
 

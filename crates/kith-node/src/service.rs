@@ -75,7 +75,7 @@ impl Service for Node {
             node.open_confirm(confirm).await
         }
         open_cancel(node, _caller, opening: OpeningRef) -> Empty {
-            node.openings.cancel(&opening.opening)?;
+            node.open_cancel(&opening.opening).await?;
             Ok(Empty {})
         }
 
@@ -133,6 +133,13 @@ impl Events for Node {
             }
         })
     }
+
+    fn place_lost<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, ()> {
+        match caller {
+            Caller::Page { space, .. } => Box::pin(self.inner.spaces.left(space)),
+            Caller::Owner => Box::pin(std::future::pending()),
+        }
+    }
 }
 
 impl Doorkeeper for Node {
@@ -141,6 +148,10 @@ impl Doorkeeper for Node {
         let granted = self.inner.apps.granted(&open.app);
         let ready = granted.is_some();
         Some(Origin { app: open.app, space, ready, granted: granted.unwrap_or_default() })
+    }
+
+    fn removed(&self, label: &str) -> bool {
+        self.inner.spaces.removed(label)
     }
 
     fn redeem(&self, token: &str, place: &Place) -> Option<String> {

@@ -54,17 +54,24 @@ async fn next_state<T>(
     Some(())
 }
 
-/// The stream of messages as they come. A slow subscriber is told how many it missed.
+/// The stream of messages as they come, but for those that make no event. A slow subscriber is told
+/// how many it missed.
 pub(crate) fn messages<T, F>(receiver: broadcast::Receiver<T>, event: F) -> EventStream
 where
     T: Clone + Send + 'static,
-    F: Fn(T) -> Event + Send + 'static,
+    F: Fn(T) -> Option<Event> + Send + 'static,
 {
     let messages = stream::unfold((receiver, event), |(mut receiver, event)| async move {
-        let next = match receiver.recv().await {
-            Ok(message) => event(message),
-            Err(broadcast::error::RecvError::Lagged(count)) => Event::Missed { count },
-            Err(broadcast::error::RecvError::Closed) => return None,
+        let next = loop {
+            match receiver.recv().await {
+                Ok(message) => {
+                    if let Some(event) = event(message) {
+                        break event;
+                    }
+                }
+                Err(broadcast::error::RecvError::Lagged(count)) => break Event::Missed { count },
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
         };
         Some((next, (receiver, event)))
     });

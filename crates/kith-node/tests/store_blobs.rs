@@ -160,3 +160,35 @@ async fn a_changed_file_is_not_believed_and_left_files_are_removed() {
     assert_eq!(store.blob(PUBLIC, &hash).unwrap(), BlobState::Absent);
     assert_eq!(files(&dir), 1);
 }
+
+#[tokio::test]
+async fn bundles_of_apps_that_are_not_installed_are_collected() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    let secret = AppSecret::from_seed(&[1; 32]);
+    let used = store.add_blob(PUBLIC, data(1, 100)).await.unwrap();
+    store.install_app(app(&secret, 1, used, 100)).await.unwrap();
+    let unused = store.add_blob(PUBLIC, data(2, 100)).await.unwrap();
+    let space = SpaceId::from_bytes([1; 32]);
+    let both = store.add_blob(BlobScope::Space(space), data(3, 100)).await.unwrap();
+    store.add_blob(PUBLIC, data(3, 100)).await.unwrap();
+    let part = data(4, 3 * GROUP as usize);
+    let (root, _) = tree_of(&part);
+    let (partial, size) = (*root.as_bytes(), part.len() as u64);
+    let data = BlobPart { offset: 0, data: part.slice(0..GROUP as usize), pairs: Vec::new() };
+    store.write_blob(PUBLIC, &partial, size, data).await.unwrap();
+    // One whose transfer was broken off by a crash has a row, one that just began has none.
+    store.close().await;
+    drop(store);
+    let store = open(&dir);
+    assert_eq!(files(&dir), 8);
+
+    store.collect_bundles().await.unwrap();
+    assert_eq!(files(&dir), 4);
+    assert_eq!(store.blob(PUBLIC, &used).unwrap(), BlobState::Complete { size: 100 });
+    let inside = BlobScope::Space(space);
+    assert_eq!(store.blob(inside, &both).unwrap(), BlobState::Complete { size: 100 });
+    for gone in [unused, both, partial] {
+        assert_eq!(store.blob(PUBLIC, &gone).unwrap(), BlobState::Absent);
+    }
+}

@@ -15,6 +15,10 @@ use tracing::debug;
 
 use crate::Limits;
 
+/// The code by which the page of a space that was left is told; one for private use (RFC 6455,
+/// section 7.4.2). The reason is the name of [`ErrorCode::SpaceLeft`].
+const SPACE_LEFT: u16 = 4_410;
+
 /// Who may speak through the socket.
 pub(super) enum Door {
     /// The page of a space, whose cookie was good.
@@ -66,13 +70,16 @@ impl Talk {
                 Caller::Owner
             }
         };
-        let mut session = Session::new(service, caller);
+        let place_lost = service.place_lost(&caller);
+        tokio::pin!(place_lost);
+        let mut session = Session::new(Arc::clone(&service), caller.clone());
         let mut heard = Instant::now();
         let mut ping = interval_at(heard + limits.ping_every, limits.ping_every);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Err(stopping()),
+                () = &mut place_lost => return Err(End::Close(SPACE_LEFT, "space_left")),
                 _ = ping.tick() => {
                     if heard.elapsed() > limits.silence {
                         return Err(End::Gone);

@@ -1,5 +1,7 @@
 //! Deleting blobs: first the row, then the files.
 
+use std::collections::HashSet;
+
 use kith_log::SpaceId;
 use kith_overlay::storage::BlobScope;
 use redb::ReadableTable;
@@ -27,6 +29,33 @@ impl Store {
     /// The disk's.
     pub async fn delete_damaged_blob(&self, hash: &[u8; 32]) -> Result<(), StoreError> {
         self.delete(*hash, true).await
+    }
+
+    /// Deletes the bundles of apps that are not installed, parts of them included: what is in the
+    /// public scope and no app's. Not to be called while an app is being fetched or published.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn collect_bundles(&self) -> Result<(), StoreError> {
+        let bundles: HashSet<_> = self.apps()?.iter().map(|app| app.signed.bundle()).collect();
+        let mut left: HashSet<_> = self.read(|snapshot| {
+            let mut left = HashSet::new();
+            for row in snapshot.table(BLOBS)?.iter()? {
+                let (hash, row) = row?;
+                if Blob::decode(row.value())?.scopes.contains(&BlobScope::Public) {
+                    left.insert(hash.value());
+                }
+            }
+            Ok(left)
+        })?;
+        let live = self.blobs().all_live().into_iter();
+        left.extend(live.filter_map(|(hash, live)| {
+            live.blob().scopes.contains(&BlobScope::Public).then_some(hash)
+        }));
+        for hash in left.difference(&bundles) {
+            self.delete_blob(hash).await?;
+        }
+        Ok(())
     }
 
     async fn delete(&self, hash: [u8; 32], damaged: bool) -> Result<(), StoreError> {
