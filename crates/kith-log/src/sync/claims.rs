@@ -207,9 +207,8 @@ impl SpaceSync {
                 if news { ClaimState::Open } else { claim.state }
             }
             None if room => {
-                let (state, not_before) = (ClaimState::Open, Duration::ZERO);
-                peer.claims.insert(author, Claim { checkpoint: *head, state, not_before });
-                state
+                peer.claims.insert(author, Claim::new(*head));
+                ClaimState::Open
             }
             None => {
                 self.report_crowd();

@@ -10,9 +10,9 @@ use super::{Action, Follow, ForkProof, Order, PeerId, SpaceSync, Ticket};
 use crate::{AuthorId, Checkpoint, Error, KnownLog, Placement, Run, VerifiedRun, verify_run};
 
 /// Logs that are fetched from one peer at a time.
-const MAX_FETCHES_PER_PEER: usize = 32;
+pub(super) const MAX_FETCHES_PER_PEER: usize = 32;
 /// Runs of one peer that are on their way or being stored. With their greatest weight: 8 MiB.
-const MAX_RUNS_PER_PEER: usize = 32;
+pub(super) const MAX_RUNS_PER_PEER: usize = 32;
 /// Runs of one log that are on their way or being stored. Enough to fill 4 MiB of line.
 const MAX_RUNS_PER_FETCH: usize = 16;
 /// Weight of the runs that one peer sent unasked and that aren't stored yet, in bytes; what is over
@@ -24,6 +24,9 @@ const MAX_STORING: usize = 1024;
 /// After how long a peer that was asked and sends nothing counts as stalled. The largest run takes
 /// as long at 9 kB/s.
 const STALLED_AFTER: Duration = Duration::from_secs(30);
+/// How long a log is fetched from one peer while another one has as much, so that nobody who sends a
+/// little now and then keeps the others from being asked.
+const LONGEST_TURN: Duration = Duration::from_secs(60);
 /// How long the store is left alone after it failed.
 const STORE_AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// Logs of one peer that are found to be fetched from others already, before the look for more is
@@ -91,7 +94,7 @@ impl SpaceSync {
     /// The next log to look at for a peer, in turn, if it may be asked for more.
     fn next_wanted(&mut self, id: PeerId) -> Option<AuthorId> {
         let peer = self.peers.get_mut(&id)?;
-        if peer.fetches >= MAX_FETCHES_PER_PEER || peer.runs >= MAX_RUNS_PER_PEER {
+        if !peer.may_be_asked() {
             return None;
         }
         let after = peer.cursor.map_or(Bound::Unbounded, Bound::Excluded);
@@ -106,6 +109,10 @@ impl SpaceSync {
         let Some(claim) = peer.claims.get(author) else { return Look::Done };
         if claim.state != ClaimState::Open || claim.not_before > now || !self.follows(author) {
             return Look::Done;
+        }
+        // In turn: who was asked before and did not bring it lets others try.
+        if claim.asked.is_some() && self.another_has_more(now, id, author, claim.asked) {
+            return Look::Busy;
         }
         let size = claim.checkpoint.size;
         let budget = MAX_RUNS_PER_PEER.saturating_sub(peer.runs).min(MAX_RUNS_PER_FETCH);
@@ -141,11 +148,15 @@ impl SpaceSync {
         credit: usize,
     ) {
         let log = self.logs.entry(author).or_default();
-        let (expect, deadline) = (log.size(), now + STALLED_AFTER);
-        log.fetch = Some(Fetch { peer, kind, credit, expect, gap: false, deadline });
+        let (expect, gap, deadline) = (log.size(), false, now + STALLED_AFTER);
+        let turn_ends = now + LONGEST_TURN;
+        log.fetch = Some(Fetch { peer, kind, credit, expect, gap, deadline, turn_ends });
         if let Some(peer) = self.peers.get_mut(&peer) {
             peer.fetches += 1;
             peer.runs += credit;
+            if let Some(claim) = peer.claims.get_mut(&author) {
+                claim.asked = Some(now);
+            }
         }
         let runs = u8::try_from(credit).expect("the limit of runs per fetch fits");
         self.send(peer, false, &Message::Want { author, at, runs });
@@ -438,12 +449,19 @@ impl SpaceSync {
 
     /// Turns from peers that were asked and don't deliver to others.
     pub(super) fn expire_fetches(&mut self, now: Duration) {
-        let stalled = self.logs.iter().filter_map(|(author, log)| {
-            let fetch = log.fetch.as_ref().filter(|f| f.credit > 0 && f.deadline <= now)?;
-            Some((*author, fetch.peer, fetch.gap))
+        let due = self.logs.iter().filter_map(|(author, log)| {
+            let fetch = log.fetch.as_ref().filter(|f| f.credit > 0 && f.due() <= now)?;
+            Some((*author, fetch.peer, fetch.gap, fetch.deadline <= now))
         });
-        let stalled: Vec<_> = stalled.collect();
-        for (author, id, gap) in stalled {
+        let due: Vec<_> = due.collect();
+        for (author, id, gap, stalled) in due {
+            if !stalled && !self.another_has_more(now, id, &author, Some(now)) {
+                let log = self.logs.get_mut(&author);
+                if let Some(fetch) = log.and_then(|log| log.fetch.as_mut()) {
+                    fetch.turn_ends = now + LONGEST_TURN;
+                }
+                continue;
+            }
             self.end_fetch(&author);
             // A peer that does send, only not what comes next, is asked again at once.
             let again = if gap { now } else { now + STALLED_AFTER };
@@ -453,6 +471,23 @@ impl SpaceSync {
             self.retries.insert((again, author, Some(id)));
             self.want_again(&author);
         }
+    }
+
+    /// Whether somebody could be asked for what a peer is sending who was not asked since then.
+    fn another_has_more(
+        &self,
+        now: Duration,
+        id: PeerId,
+        author: &AuthorId,
+        since: Option<Duration>,
+    ) -> bool {
+        let size = self.logs.get(author).map_or(0, Log::size);
+        self.peers.iter().filter(|(other, peer)| **other != id && peer.may_be_asked()).any(
+            |(_, peer)| {
+                let claim = peer.claims.get(author).filter(|_| peer.wanted.contains(author));
+                claim.is_some_and(|claim| claim.offers(now, size) && claim.asked < since)
+            },
+        )
     }
 
     pub(super) fn retry(&mut self, now: Duration) {

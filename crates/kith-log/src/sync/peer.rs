@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::fetch::{MAX_FETCHES_PER_PEER, MAX_RUNS_PER_PEER};
 use super::message::At;
 use crate::{AuthorId, Checkpoint};
 
@@ -14,6 +15,21 @@ pub(super) struct Claim {
     pub(super) state: ClaimState,
     /// Not asked before this time, since it stalled.
     pub(super) not_before: Duration,
+    /// When the peer was asked last.
+    pub(super) asked: Option<Duration>,
+}
+
+impl Claim {
+    pub(super) fn new(checkpoint: Checkpoint) -> Self {
+        let (state, not_before, asked) = (ClaimState::Open, Duration::ZERO, None);
+        Self { checkpoint, state, not_before, asked }
+    }
+
+    /// Whether the peer may be asked now for what follows the first `size` entries.
+    pub(super) fn offers(&self, now: Duration, size: u64) -> bool {
+        let open = self.state == ClaimState::Open && self.not_before <= now;
+        open && self.checkpoint.size > size
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,15 +96,19 @@ impl Peer {
         self.claims.get(author).map_or(0, |claim| claim.checkpoint.size)
     }
 
+    /// Whether it may be asked for another log.
+    pub(super) fn may_be_asked(&self) -> bool {
+        self.fetches < MAX_FETCHES_PER_PEER && self.runs < MAX_RUNS_PER_PEER
+    }
+
     pub(super) fn conflicts(&self, author: &AuthorId) -> bool {
         self.claims.get(author).is_some_and(|claim| claim.state == ClaimState::Conflict)
     }
 
     /// Notes what the peer has since we sent it.
     pub(super) fn sent(&mut self, checkpoint: Checkpoint) {
-        let (state, not_before) = (ClaimState::Open, Duration::ZERO);
-        let claim = Claim { checkpoint, state, not_before };
-        let entry = self.claims.entry(checkpoint.author).or_insert_with(|| claim.clone());
+        let entry = self.claims.entry(checkpoint.author);
+        let entry = entry.or_insert_with(|| Claim::new(checkpoint));
         if entry.checkpoint.size < checkpoint.size {
             entry.checkpoint = checkpoint;
         }

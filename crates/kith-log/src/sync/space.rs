@@ -74,6 +74,15 @@ pub(super) struct Fetch {
     pub(super) gap: bool,
     /// When the peer counts as stalled.
     pub(super) deadline: Duration,
+    /// When it is another peer's turn, if one has as much.
+    pub(super) turn_ends: Duration,
+}
+
+impl Fetch {
+    /// When something has to be done about it.
+    pub(super) fn due(&self) -> Duration {
+        self.deadline.min(self.turn_ends)
+    }
 }
 
 /// A run that the store is storing.
@@ -325,7 +334,7 @@ impl SpaceSync {
     /// When to call [`handle_timeout`](Self::handle_timeout), and why.
     pub fn poll_timeout(&self) -> Option<(Duration, WakeReason)> {
         let stalled = self.logs.values().filter_map(|log| log.fetch.as_ref());
-        let stalled = stalled.filter(|fetch| fetch.credit > 0).map(|fetch| fetch.deadline).min();
+        let stalled = stalled.filter(|fetch| fetch.credit > 0).map(Fetch::due).min();
         let retry = self.retries.first().map(|(at, ..)| *at);
         let announce = (!self.news.is_empty()).then_some(self.announce_at);
         let compare = self.peers.values().map(|peer| peer.compare_at).min();

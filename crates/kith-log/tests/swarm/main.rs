@@ -428,6 +428,65 @@ fn a_peer_that_falls_silent_is_passed_over() {
 }
 
 #[test]
+fn a_peer_that_only_drips_is_passed_over() {
+    let mut world = World::new(1, 3);
+    world.connect(0, 1);
+    (0..60).for_each(|_| world.append(0, 250, 200));
+    world.settle(HOUR);
+    let author = world.nodes[0].secret.author();
+    let size = world.nodes[1].store.logs[&author].known.size();
+    world.connect(1, 2);
+    world.slow.insert((1, 2));
+    world.settle(Duration::from_secs(1));
+    world.connect(0, 2);
+    // One run each time, just before its patience ends.
+    for _ in 0..5 {
+        world.settle(Duration::from_secs(28));
+        world.deliver(1, 2, true);
+    }
+    world.settle(Duration::from_secs(1));
+    assert_eq!(world.nodes[2].store.logs[&author].known.size(), size);
+}
+
+#[test]
+fn silent_peers_take_no_more_than_a_turn_each() {
+    let mut world = World::new(1, 7);
+    (0..6).for_each(|at| world.connect(at, at + 1));
+    (0..10).for_each(|_| world.append(0, 100, 200));
+    world.settle(HOUR);
+    let author = world.nodes[0].secret.author();
+    let size = world.nodes[5].store.logs[&author].known.size();
+    world.add_node();
+    // All of them say that they have it, and the last one alone sends it.
+    for at in 1..6 {
+        world.connect(at, 7);
+        assert!(world.deliver(at, 7, false), "the list");
+        if at < 5 {
+            world.silent.insert((7, at));
+        }
+    }
+    world.settle(Duration::from_secs(5 * 30));
+    let held = world.nodes[7].store.logs.get(&author).map(|log| log.known.size());
+    assert_eq!(held, Some(size));
+}
+
+#[test]
+fn a_lone_peer_that_is_slow_is_asked_on() {
+    let mut world = World::new(1, 2);
+    (0..60).for_each(|_| world.append(0, 250, 200));
+    world.connect(0, 1);
+    world.slow.insert((0, 1));
+    let mut runs = 0;
+    while world.nodes[0].store.logs != world.nodes[1].store.logs {
+        world.settle(Duration::from_secs(20));
+        assert!(world.deliver(0, 1, true), "nothing is on its way after {runs} runs");
+        runs += 1;
+        world.settle(Duration::ZERO);
+    }
+    assert!(runs < 25, "{runs} runs");
+}
+
+#[test]
 fn a_log_that_grows_while_it_is_sent_is_fetched_to_its_end_at_once() {
     let mut world = World::new(1, 2);
     world.append(0, 3, 40_000);

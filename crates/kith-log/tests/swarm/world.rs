@@ -87,6 +87,8 @@ pub struct World {
     pub duplication: u64,
     /// Lines on which nothing arrives any more.
     pub silent: BTreeSet<(usize, usize)>,
+    /// Lines whose bulk arrives by [`World::deliver`] alone.
+    pub slow: BTreeSet<(usize, usize)>,
     pub sent_bytes: usize,
     /// All messages that were sent, where they are wanted.
     pub tap: Option<Vec<Vec<u8>>>,
@@ -125,6 +127,7 @@ impl World {
             loss: 0,
             duplication: 0,
             silent: BTreeSet::new(),
+            slow: BTreeSet::new(),
             sent_bytes: 0,
             tap: None,
         };
@@ -375,7 +378,8 @@ impl World {
         let lines: Vec<_> = self.lines.keys().copied().collect();
         for (from, to) in lines {
             let Some(line) = self.lines.get(&(from, to)) else { continue };
-            let (direct, bulk) = (line.direct.len(), line.bulk.len());
+            let bulk = if self.slow.contains(&(from, to)) { 0 } else { line.bulk.len() };
+            let direct = line.direct.len();
             for (lane, count) in [(false, direct), (true, bulk)] {
                 for _ in 0..count {
                     busy |= self.deliver(from, to, lane);
