@@ -18,7 +18,7 @@ const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(50);
 const COMPARE_AFTER: Duration = Duration::from_secs(30);
 /// How often peers compare in any case. A few bytes an hour, and wakes no radio often.
 const COMPARE_EVERY: Duration = Duration::from_secs(600);
-/// How often a peer's digest is answered with a list. Bounds what a small message costs us.
+/// How often a peer's digest is answered. Bounds what a small message costs us.
 const ANSWER_EVERY: Duration = Duration::from_secs(5);
 /// Logs up to which heads are sent to a new peer at once, and not only their digest first.
 /// 32 heads take 4 kB.
@@ -80,7 +80,17 @@ impl SpaceSync {
         self.is_ours(author) && peer.is_kept_from(author)
     }
 
-    fn digest(&self) -> [u8; 32] {
+    /// The digest of what others may know of. It is kept, since a message of 33 bytes asks for it and
+    /// it costs as much as there are logs.
+    fn digest(&mut self) -> [u8; 32] {
+        let kept = self.digest;
+        debug_assert!(kept.is_none_or(|kept| kept == self.new_digest()), "the digest is old");
+        let digest = kept.unwrap_or_else(|| self.new_digest());
+        self.digest = Some(digest);
+        digest
+    }
+
+    fn new_digest(&self) -> [u8; 32] {
         let mut digest = Sha256::new();
         for head in self.heads() {
             digest.update(head.author.as_bytes());
@@ -114,13 +124,18 @@ impl SpaceSync {
             }
             return;
         }
-        let heads: Vec<_> = self.heads().collect();
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        heads.into_iter().for_each(|head| peer.sent(head));
         if !std::mem::take(&mut peer.comparing) {
+            if peer.answered.is_some_and(|at| now < at + ANSWER_EVERY) {
+                return;
+            }
+            peer.answered = Some(now);
             // So that the other side knows it too.
             self.send(id, false, &Message::Compare { digest: *digest });
         }
+        let heads: Vec<_> = self.heads().collect();
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        heads.into_iter().for_each(|head| peer.sent(head));
         self.heard(now, id);
     }
 
@@ -260,6 +275,7 @@ impl SpaceSync {
         } else {
             // One that we write no more is fetched like any other's, but isn't shown meanwhile.
             log.suspect = Some(*head);
+            self.digest = None;
             self.news.remove(&head.author);
         }
         Ok(())
@@ -269,6 +285,7 @@ impl SpaceSync {
         let author = checkpoint.author;
         let log = self.logs.entry(author).or_default();
         log.suspect = Some(checkpoint);
+        self.digest = None;
         // Said once that it is ahead, and once that it has diverged.
         if diverged && std::mem::replace(&mut log.forked, true) {
             return;

@@ -150,6 +150,7 @@ impl SpaceSync {
         let log = self.logs.entry(author).or_default();
         let (expect, gap, deadline) = (log.size(), false, now + STALLED_AFTER);
         let turn_ends = now + LONGEST_TURN;
+        self.fetching.insert(author);
         log.fetch = Some(Fetch { peer, kind, credit, expect, gap, deadline, turn_ends });
         if let Some(peer) = self.peers.get_mut(&peer) {
             peer.fetches += 1;
@@ -176,6 +177,7 @@ impl SpaceSync {
         let Some(fetch) = self.logs.get_mut(author).and_then(|log| log.fetch.take()) else {
             return;
         };
+        self.fetching.remove(author);
         if let Some(peer) = self.peers.get_mut(&fetch.peer) {
             peer.fetches -= 1;
             peer.runs = peer.runs.saturating_sub(fetch.credit);
@@ -449,11 +451,10 @@ impl SpaceSync {
 
     /// Turns from peers that were asked and don't deliver to others.
     pub(super) fn expire_fetches(&mut self, now: Duration) {
-        let due = self.logs.iter().filter_map(|(author, log)| {
-            let fetch = log.fetch.as_ref().filter(|f| f.credit > 0 && f.due() <= now)?;
-            Some((*author, fetch.peer, fetch.gap, fetch.deadline <= now))
-        });
-        let due: Vec<_> = due.collect();
+        let due = self.fetches().filter(|(_, fetch)| fetch.credit > 0 && fetch.due() <= now);
+        let due: Vec<_> = due
+            .map(|(author, fetch)| (*author, fetch.peer, fetch.gap, fetch.deadline <= now))
+            .collect();
         for (author, id, gap, stalled) in due {
             if !stalled && !self.another_has_more(now, id, &author, Some(now)) {
                 let log = self.logs.get_mut(&author);

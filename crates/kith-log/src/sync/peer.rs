@@ -86,7 +86,7 @@ pub(super) struct Peer {
     pub(super) runs: usize,
     /// Weight of the runs that came unasked and aren't stored yet.
     pub(super) pushed: u64,
-    /// When it last got a list in answer to its digest.
+    /// When its digest was answered last.
     pub(super) answered: Option<Duration>,
 }
 

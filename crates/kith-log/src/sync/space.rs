@@ -125,12 +125,16 @@ pub struct SpaceSync {
     pub(super) config: Config,
     pub(super) logs: BTreeMap<AuthorId, Log>,
     pub(super) peers: BTreeMap<PeerId, Peer>,
+    /// Those of the logs that are being fetched, so that no event looks at all of them.
+    pub(super) fetching: BTreeSet<AuthorId>,
     /// For whom the store is loading what.
     pub(super) loads: BTreeMap<Ticket, (PeerId, AuthorId)>,
     /// Whose run the store is storing, and who sent it.
     pub(super) stores: BTreeMap<Ticket, Storing>,
     /// Logs that have grown since the last announcement.
     pub(super) news: BTreeSet<AuthorId>,
+    /// The digest of all heads that others may know of, until one of them changes.
+    pub(super) digest: Option<[u8; 32]>,
     /// When news may be announced again.
     pub(super) announce_at: Duration,
     /// When logs may be asked for again, and of whom if of one peer only.
@@ -152,9 +156,11 @@ impl SpaceSync {
             config,
             logs,
             peers: BTreeMap::new(),
+            fetching: BTreeSet::new(),
             loads: BTreeMap::new(),
             stores: BTreeMap::new(),
             news: BTreeSet::new(),
+            digest: None,
             announce_at: Duration::ZERO,
             retries: BTreeSet::new(),
             crowded: false,
@@ -190,6 +196,7 @@ impl SpaceSync {
 
     /// A run of our own was stored durably: peers that are up to date get it at once.
     pub fn appended(&mut self, now: Duration, run: &VerifiedRun) {
+        self.digest = None;
         let log = self.logs.entry(*run.author()).or_default();
         log.held = Some(KnownLog::after(log.held.as_ref(), run));
         match log.suspect {
@@ -203,6 +210,7 @@ impl SpaceSync {
     /// The store has made the run of [`Action::Store`] durable.
     pub fn stored(&mut self, now: Duration, ticket: Ticket) {
         let Some(author) = self.end_storing(ticket) else { return };
+        self.digest = None;
         if let Some(log) = self.logs.get_mut(&author) {
             let before = log.held_size();
             while let Some((done, known)) = log.storing.pop_front() {
@@ -282,6 +290,7 @@ impl SpaceSync {
     /// like any other's then, also where it was ours.
     pub fn forget(&mut self, now: Duration, author: &AuthorId) {
         self.config.past.remove(author);
+        self.digest = None;
         self.end_fetch(author);
         let log = self.logs.remove(author).unwrap_or_default();
         // What the store will say of these is about the log that was.
@@ -333,7 +342,7 @@ impl SpaceSync {
 
     /// When to call [`handle_timeout`](Self::handle_timeout), and why.
     pub fn poll_timeout(&self) -> Option<(Duration, WakeReason)> {
-        let stalled = self.logs.values().filter_map(|log| log.fetch.as_ref());
+        let stalled = self.fetches().map(|(_, fetch)| fetch);
         let stalled = stalled.filter(|fetch| fetch.credit > 0).map(Fetch::due).min();
         let retry = self.retries.first().map(|(at, ..)| *at);
         let announce = (!self.news.is_empty()).then_some(self.announce_at);
@@ -347,6 +356,13 @@ impl SpaceSync {
         .into_iter()
         .filter_map(|(at, reason)| Some((at?, reason)))
         .min_by_key(|(at, _)| *at)
+    }
+
+    /// What is being fetched.
+    pub(super) fn fetches(&self) -> impl Iterator<Item = (&AuthorId, &Fetch)> {
+        self.fetching
+            .iter()
+            .filter_map(|author| Some((author, self.logs.get(author)?.fetch.as_ref()?)))
     }
 
     /// Whether we write a log, or once did.
@@ -422,9 +438,8 @@ impl SpaceSync {
         if self.peers.remove(&peer).is_none() {
             return false;
         }
-        let fetched = |log: &Log| log.fetch.as_ref().is_some_and(|fetch| fetch.peer == peer);
-        let dropped: Vec<_> =
-            self.logs.iter().filter(|(_, log)| fetched(log)).map(|(id, _)| *id).collect();
+        let fetched = self.fetches().filter(|(_, fetch)| fetch.peer == peer);
+        let dropped: Vec<_> = fetched.map(|(author, _)| *author).collect();
         for author in dropped {
             self.end_fetch(&author);
             self.want_again(&author);

@@ -188,6 +188,26 @@ fn a_run_of_the_middle_that_nobody_asked_for_hides_no_beginning() {
 }
 
 #[test]
+fn a_digest_that_is_sent_again_and_again_is_answered_once_in_a_while() {
+    let mut world = World::new(1, 2);
+    (0..2).for_each(|at| world.append(at, 3, 10));
+    world.connect(0, 1);
+    world.settle(Duration::from_secs(3600));
+    world.tap = Some(Vec::new());
+    world.settle(Duration::from_secs(3600));
+    let is_compare = |message: &&Vec<u8>| message.first() == Some(&5);
+    let compare = world.tap.as_ref().and_then(|tap| tap.iter().find(is_compare)).unwrap().clone();
+    world.tap = Some(Vec::new());
+    let peer = *world.nodes[0].peers.keys().next().unwrap();
+    for _ in 0..100 {
+        world.nodes[0].sync.handle_message(world.now, peer, &compare);
+        world.drain(0);
+    }
+    let answers = world.tap.take().unwrap();
+    assert_eq!(answers.iter().filter(is_compare).count(), 1);
+}
+
+#[test]
 fn a_stolen_admission_fills_a_quota_and_nothing_else() {
     let mut world = World::new(1, 2);
     let quotas = Quotas { authors: 5, ..Quotas::default() };
