@@ -88,9 +88,9 @@ async fn is_whole(node: &Node, page: &Caller, all: &[String], people: usize) {
     assert!(problems.is_empty(), "{problems:?}");
 }
 
-async fn a_backup_that_wrote_on_converges(lost: usize, kept: usize) {
-    let dirs = [(); 3].map(|()| TempDir::new().expect("a directory"));
-    let [ada, bob, cleo] = dirs.each_ref().map(TempDir::path);
+async fn a_backup_that_wrote_on_converges(lost: usize, kept: usize, then_copied: bool) {
+    let dirs = [(); 4].map(|()| TempDir::new().expect("a directory"));
+    let [mut ada, bob, cleo, copy] = dirs.each_ref().map(TempDir::path);
     let (a, b, c) =
         (start(ada, "Ada", &[]).await, start(bob, "Bob", &[]).await, start(cleo, "C", &[]).await);
     let opened = open(&a, "chat").await;
@@ -118,7 +118,17 @@ async fn a_backup_that_wrote_on_converges(lost: usize, kept: usize) {
     }
 
     // Back at the old state, alone, it writes something else in the same place.
-    let a = start(ada, "Ada", &[]).await;
+    let mut a = start(ada, "Ada", &[]).await;
+    if then_copied {
+        // That it is a copy is noticed: it goes on by the next incarnation, before it meets anyone.
+        all.extend(say(&a, &page, "under the old name", kept).await);
+        a.close().await;
+        for name in ["kith.redb", "opened"] {
+            std::fs::copy(ada.join(name), copy.join(name)).expect("a copy");
+        }
+        ada = copy;
+        a = start(ada, "Ada", &[]).await;
+    }
     let mut watched = a
         .subscribe(&page, Subscription::Entries { after: 0, kind: None })
         .await
@@ -142,14 +152,18 @@ async fn a_backup_that_wrote_on_converges(lost: usize, kept: usize) {
     all.sort();
     assert_eq!(told, all);
 
-    // And it goes on, for all of them, over another start.
     a.close().await;
     let a = start(ada, "Ada", &[&b, &c]).await;
-    all.extend(say(&a, &page, "after", 2).await);
-    all.extend(say(&c, &page, "too", 1).await);
+    all_go_on([a, b, c], &page, all).await;
+}
+
+/// All hear each other, hold the same, and end.
+async fn all_go_on([a, b, c]: [Node; 3], page: &Caller, mut all: Vec<String>) {
+    all.extend(say(&a, page, "after", 2).await);
+    all.extend(say(&c, page, "too", 1).await);
     for node in [&a, &b, &c] {
-        hears(node, &page, &all).await;
-        is_whole(node, &page, &all, 3).await;
+        hears(node, page, &all).await;
+        is_whole(node, page, &all, 3).await;
     }
     for node in [a, b, c] {
         node.close().await;
@@ -158,20 +172,25 @@ async fn a_backup_that_wrote_on_converges(lost: usize, kept: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_lost_more_than_it_wrote_since() {
-    a_backup_that_wrote_on_converges(5, 2).await;
+    a_backup_that_wrote_on_converges(5, 2, false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_lost_less_than_it_wrote_since() {
-    a_backup_that_wrote_on_converges(1, 4).await;
+    a_backup_that_wrote_on_converges(1, 4, false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_lost_as_much_as_it_wrote_since() {
-    a_backup_that_wrote_on_converges(2, 2).await;
+    a_backup_that_wrote_on_converges(2, 2, false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_wrote_nothing_since() {
-    a_backup_that_wrote_on_converges(3, 0).await;
+    a_backup_that_wrote_on_converges(3, 0, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_was_copied_before_it_met_anyone() {
+    a_backup_that_wrote_on_converges(2, 3, true).await;
 }
