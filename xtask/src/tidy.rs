@@ -7,12 +7,14 @@
 //!   tokio's own time and tasks in the overlay, queues without limits anywhere.
 //! - [`manifests`]: every crate under the workspace's lints, every dependency with its reason.
 //! - [`links`]: links between pages lead somewhere.
+//! - [`fuzz`]: every fuzz target has its corpus, and a test that replays it.
 //!
 //! [`source`] is a Rust file as these see it. Each check returns the [`Problem`]s that it found.
 
 mod absences;
 mod arrows;
 mod exceptions;
+mod fuzz;
 mod links;
 mod manifests;
 mod sizes;
@@ -60,6 +62,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     problems.extend(arrows::check(&files)?);
     problems.extend(manifests::check(&files)?);
     problems.extend(links::check(&files)?);
+    problems.extend(fuzz::check(&files)?);
     problems.extend(types::check().map(|text| Problem::new("sdk", 0, text)));
     problems.sort();
     for problem in &problems {

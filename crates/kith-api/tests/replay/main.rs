@@ -1,16 +1,11 @@
-//! The corpus of the fuzz target `api_message`, replayed.
+//! Replays the corpus of the fuzz target `api_message` through the same checks, with no fuzzer.
 
 mod checks;
-
-use std::fs;
+#[path = "../../../../fuzz/replay.rs"]
+mod corpus;
 
 #[test]
-fn the_corpus_of_messages_holds() {
-    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/api_message");
-    let mut count = 0;
-    for file in fs::read_dir(corpus).unwrap() {
-        checks::message(&fs::read(file.unwrap().path()).unwrap());
-        count += 1;
-    }
-    assert!(count > 0);
+fn messages() {
+    let seeds: [(&str, Vec<u8>); 0] = [];
+    corpus::replay("api_message", &seeds, checks::message);
 }

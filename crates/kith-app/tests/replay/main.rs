@@ -1,36 +1,18 @@
 //! Replays the corpora of the fuzz targets through the same checks, with no fuzzer.
-//! `KITH_WRITE_CORPUS=1` writes the seeds.
-#![allow(clippy::print_stdout, reason = "which file fails is said on the way")]
+//! The seeds are the vectors, and archives with one lie each.
 
 #[path = "../archive/mod.rs"]
 mod archive;
 mod checks;
+#[path = "../../../../fuzz/replay.rs"]
+mod corpus;
 
 use std::path::Path;
 
 use archive::{Entry, archive, index};
+use corpus::replay;
 use kith_app::{AppSecret, Link, SignedVersion, pack};
 use serde_json::Value;
-
-fn replay(target: &str, seeds: &[(String, Vec<u8>)], check: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
-    if std::env::var_os("KITH_WRITE_CORPUS").is_some() {
-        std::fs::create_dir_all(&folder).expect("the folder can be made");
-        for (name, seed) in seeds {
-            std::fs::write(folder.join(name), seed).expect("a seed can be written");
-        }
-    }
-    let files = std::fs::read_dir(&folder).expect("the corpus is there");
-    let mut files: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
-    files.sort();
-    assert!(files.len() >= seeds.len(), "the corpus lacks seeds");
-    for file in files {
-        let bytes = std::fs::read(&file).expect("the corpus can be read");
-        // A panic shows the path in the test's output.
-        println!("{}", file.display());
-        check(&bytes);
-    }
-}
 
 fn vectors(name: &str) -> Value {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/protocol/vectors");

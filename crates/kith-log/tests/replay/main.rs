@@ -1,40 +1,13 @@
 //! Replays the corpora of the fuzz targets through the same checks, with no fuzzer.
-//! `KITH_WRITE_CORPUS=1` writes the seeds, which are what honest nodes say.
-
-#![allow(clippy::print_stdout, reason = "which file fails is said on the way")]
+//! The seeds are what honest nodes say.
 
 mod checks;
+#[path = "../../../../fuzz/replay.rs"]
+mod corpus;
 
-use std::path::{Path, PathBuf};
-
+use corpus::replay;
 use kith_log::sync::{At, Message, Part};
 use kith_log::{AuthorSecret, Base, Body, BodyKind, Opening, Place};
-
-type Check = fn(&[u8]);
-
-fn folder(target: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target)
-}
-
-fn replay(target: &str, seeds: &[(&str, Vec<u8>)], check: Check) {
-    let folder = folder(target);
-    if std::env::var_os("KITH_WRITE_CORPUS").is_some() {
-        std::fs::create_dir_all(&folder).expect("the folder can be made");
-        for (name, seed) in seeds {
-            std::fs::write(folder.join(name), seed).expect("a seed can be written");
-        }
-    }
-    let files = std::fs::read_dir(&folder).expect("the corpus is there");
-    let mut files: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
-    files.sort();
-    assert!(files.len() >= seeds.len(), "the corpus lacks seeds");
-    for file in files {
-        let bytes = std::fs::read(&file).expect("the corpus can be read");
-        // A panic shows the path in the test's output.
-        println!("{}", file.display());
-        check(&bytes);
-    }
-}
 
 fn messages() -> Vec<(&'static str, Message)> {
     let log = checks::log(checks::AUTHOR);

@@ -14,3 +14,6 @@ mod space_vectors;
 mod stalled_member;
 mod support;
 mod versions;
+
+#[path = "../../../../fuzz/replay.rs"]
+mod corpus;

@@ -1,7 +1,5 @@
 //! Replays the corpora of the fuzz targets through the same checks, with no fuzzer.
-//! `KITH_WRITE_CORPUS=1` writes the seeds, which are the vectors; and anything else is checked, too.
-
-#![allow(clippy::print_stdout, reason = "which file fails is said on the way")]
+//! The seeds are the vectors; and anything else is checked, too.
 
 use std::path::Path;
 
@@ -9,6 +7,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::checks;
+use crate::corpus::replay;
 
 type Check = fn(&[u8]);
 
@@ -37,24 +36,10 @@ fn seeds(file: &str, lists: &[&str], field: &str) -> Vec<Vec<u8>> {
 #[test]
 fn corpora() {
     for (target, check, file, lists, field) in TARGETS {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
-        let seeds = seeds(file, lists, field);
+        let seeds = seeds(file, lists, field).into_iter().enumerate();
+        let seeds: Vec<_> = seeds.map(|(n, seed)| (format!("seed_{n:02}"), seed)).collect();
         assert!(seeds.len() >= 4, "{target} has no seeds");
-        if std::env::var_os("KITH_WRITE_CORPUS").is_some() {
-            std::fs::create_dir_all(&folder).expect("the folder can be made");
-            for (n, seed) in seeds.iter().enumerate() {
-                std::fs::write(folder.join(format!("seed_{n:02}")), seed).expect("written");
-            }
-        }
-        let files = std::fs::read_dir(&folder).expect("the corpus is there");
-        let mut files: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
-        files.sort();
-        assert!(files.len() >= seeds.len(), "the corpus of {target} lacks seeds");
-        for file in files {
-            // A panic shows the path in the test's output.
-            println!("{}", file.display());
-            check(&std::fs::read(&file).expect("the corpus can be read"));
-        }
+        replay(target, &seeds, check);
     }
 }
 

@@ -20,3 +20,6 @@ mod slow_peers;
 mod spaces_come_and_go;
 mod two_peers_meet;
 mod vectors;
+
+#[path = "../../../../fuzz/replay.rs"]
+mod corpus;

@@ -1,34 +1,17 @@
 //! Replays the corpora of the fuzz targets through the same checks, with no fuzzer.
-//! `KITH_WRITE_CORPUS=1` writes the seeds, which are the vectors; and anything else is checked, too.
-
-#![allow(clippy::print_stdout, reason = "which file fails is said on the way")]
-
-use std::path::Path;
+//! The seeds are the vectors; and anything else is checked, too.
 
 use proptest::prelude::*;
 
 use crate::checks;
+use crate::corpus::replay;
 use crate::vectors::seeds;
 
 type Check = fn(&[u8]);
 
-fn replay(target: &str, seeds: &[Vec<u8>], check: Check) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
-    if std::env::var_os("KITH_WRITE_CORPUS").is_some() {
-        std::fs::create_dir_all(&folder).expect("the folder can be made");
-        for (n, seed) in seeds.iter().enumerate() {
-            std::fs::write(folder.join(format!("seed_{n:02}")), seed).expect("written");
-        }
-    }
-    let files = std::fs::read_dir(&folder).expect("the corpus is there");
-    let mut files: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
-    files.sort();
-    assert!(files.len() >= seeds.len(), "the corpus lacks seeds");
-    for file in files {
-        // A panic shows the path in the test's output.
-        println!("{}", file.display());
-        check(&std::fs::read(&file).expect("the corpus can be read"));
-    }
+/// Bytes with names for their files.
+fn named(seeds: Vec<Vec<u8>>) -> Vec<(String, Vec<u8>)> {
+    seeds.into_iter().enumerate().map(|(n, seed)| (format!("seed_{n:02}"), seed)).collect()
 }
 
 fn addresses() -> Vec<Vec<u8>> {
@@ -47,9 +30,9 @@ fn addresses() -> Vec<Vec<u8>> {
 
 #[test]
 fn corpora() {
-    replay("transport_control", &seeds("control"), checks::control);
-    replay("transport_header", &seeds("headers"), checks::header);
-    replay("transport_peer_addr", &addresses(), checks::peer_addr);
+    replay("transport_control", &named(seeds("control")), checks::control);
+    replay("transport_header", &named(seeds("headers")), checks::header);
+    replay("transport_peer_addr", &named(addresses()), checks::peer_addr);
 }
 
 proptest! {
