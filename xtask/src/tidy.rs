@@ -1,6 +1,6 @@
 //! `cargo xtask tidy`: the rules that no compiler checks.
 //!
-//! - [`sizes`]: files to 600 lines before their tests, functions to 70, and [`exceptions`], a list
+//! - [`sizes`]: files to 600 lines beside their tests, functions to 70, and [`exceptions`], a list
 //!   that may only shrink.
 //! - [`arrows`]: which crate may depend on which.
 //! - [`absences`]: what a crate must not name: clocks, threads and random sources in the leaves,

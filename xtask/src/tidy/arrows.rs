@@ -62,7 +62,11 @@ fn check_one(path: &Path, text: &str) -> Result<Vec<Problem>> {
 fn dependencies(manifest: &toml::Table, used: &mut Vec<String>) {
     for table in TABLES {
         if let Some(table) = manifest.get(table).and_then(toml::Value::as_table) {
-            used.extend(table.keys().cloned());
+            // A dependency may go by another name than its crate's.
+            let name = |(key, value): (&String, &toml::Value)| {
+                value.get("package").and_then(toml::Value::as_str).unwrap_or(key).to_owned()
+            };
+            used.extend(table.iter().map(name));
         }
     }
 }
@@ -78,10 +82,13 @@ mod tests {
     #[test]
     fn an_arrow_that_is_not_in_the_table_is_a_problem() {
         let manifest = "[package]\nname = \"kith-log\"\n[dependencies]\nserde = \"1\"\n\
-                        [target.'cfg(unix)'.dependencies]\nkith-app = \"1\"\n";
+                        [target.'cfg(unix)'.dependencies]\nkith-app = \"1\"\n\
+                        [build-dependencies]\nother = { package = \"kith-node\", path = \"…\" }\n";
         let problems = check_one(Path::new("Cargo.toml"), manifest).unwrap();
-        assert_eq!(problems[0].text, "kith-log may not depend on kith-app");
-        assert_eq!(problems.len(), 1);
+        let texts: Vec<_> = problems.iter().map(|problem| problem.text.as_str()).collect();
+        let expected =
+            ["kith-log may not depend on kith-node", "kith-log may not depend on kith-app"];
+        assert_eq!(texts, expected);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Files to 600 lines before their tests, functions to 70.
+//! Files to 600 lines beside their tests, functions to 70.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use super::exceptions::{self, Exceptions};
 use super::source::Source;
 use crate::workspace;
 
-/// Most lines of a file before its tests: what one can keep in mind.
+/// Most lines of a file beside its tests: what one can keep in mind.
 const FILE_LINES: usize = 600;
 /// Most lines of a function: two screens.
 const FUNCTION_LINES: usize = 70;
@@ -43,7 +43,7 @@ fn measure(files: &[PathBuf], rust: &[Source]) -> Result<Vec<Sized>> {
     let mut sized = Vec::new();
     for source in rust {
         let path = source.path.clone();
-        sized.push(Sized { path, function: None, line: 0, lines: source.lines_before_tests });
+        sized.push(Sized { path, function: None, line: 0, lines: source.lines_outside_tests });
         sized.extend(source.functions.iter().map(|function| Sized {
             path: source.path.clone(),
             function: Some(function.name.clone()),

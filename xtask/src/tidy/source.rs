@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use proc_macro2::{TokenStream, TokenTree};
+use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 
@@ -13,8 +14,8 @@ use crate::workspace;
 /// A Rust file.
 pub(super) struct Source {
     pub(super) path: PathBuf,
-    /// How many lines stand before its tests.
-    pub(super) lines_before_tests: usize,
+    /// How many lines it has beside its tests.
+    pub(super) lines_outside_tests: usize,
     pub(super) functions: Vec<Function>,
     /// Every path that is named outside of tests, imports spelt out: `tokio::time::sleep`. Macros
     /// have a `!` after them, attributes a `#` before.
@@ -62,12 +63,11 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Source> {
     for name in &mut walk.names {
         name.in_tests = all_tests || walk.tests.iter().any(|range| range.contains(&name.line));
     }
-    let end = text.lines().count();
-    let lines_before_tests =
-        walk.tests.iter().map(|range| *range.start() - 1).min().unwrap_or(end).min(end);
+    let is_test = |line: &usize| walk.tests.iter().any(|range| range.contains(line));
+    let lines_outside_tests = (1..=text.lines().count()).filter(|line| !is_test(line)).count();
     Ok(Source {
         path: path.to_owned(),
-        lines_before_tests,
+        lines_outside_tests,
         functions: walk.functions,
         names: walk.names,
     })
@@ -121,7 +121,19 @@ impl<'ast> Visit<'ast> for Walk {
 
 fn is_cfg_test(attribute: &syn::Attribute) -> bool {
     attribute.path().is_ident("cfg")
-        && attribute.meta.require_list().is_ok_and(|list| list.tokens.to_string().contains("test"))
+        && attribute.parse_args::<syn::Meta>().is_ok_and(|condition| needs_test(&condition))
+}
+
+/// Whether a condition holds for tests alone: `test`, or `all(…)` with it.
+fn needs_test(condition: &syn::Meta) -> bool {
+    let conditions = Punctuated::<syn::Meta, syn::Token![,]>::parse_terminated;
+    match condition {
+        syn::Meta::Path(path) => path.is_ident("test"),
+        syn::Meta::List(list) if list.path.is_ident("all") => list
+            .parse_args_with(conditions)
+            .is_ok_and(|conditions| conditions.iter().any(needs_test)),
+        syn::Meta::List(_) | syn::Meta::NameValue(_) => false,
+    }
 }
 
 /// Spells every import of a `use` out.
@@ -235,7 +247,22 @@ mod tests {
         let found: Vec<_> =
             source.functions.iter().map(|f| (f.name.as_str(), f.line, f.lines)).collect();
         assert_eq!(found, [("short", 3, 4), ("long", 9, 5), ("test", 19, 3)]);
-        assert_eq!(source.lines_before_tests, 15);
+        assert_eq!(source.lines_outside_tests, 15);
+    }
+
+    #[test]
+    fn what_is_compiled_for_tests_alone_is_tests_wherever_it_stands() {
+        let of = |text: &str| parse(Path::new("crates/a/src/lib.rs"), text).unwrap();
+        let source = of("#[cfg(test)]\nmod tests {\n}\nfn a() {\n    b::c();\n}\n");
+        assert_eq!(source.lines_outside_tests, 3);
+        for not_alone in ["not(test)", "any(test, unix)", "feature = \"test\""] {
+            let source =
+                of(&format!("#[cfg({not_alone})]\nmod a {{\n    fn f() {{ b::c(); }}\n}}\n"));
+            assert_eq!(source.lines_outside_tests, 4, "{not_alone}");
+            assert!(source.names.iter().all(|name| !name.in_tests), "{not_alone}");
+        }
+        let source = of("#[cfg(all(test, unix))]\nmod tests {\n}\n");
+        assert_eq!(source.lines_outside_tests, 0);
     }
 
     #[test]
