@@ -70,7 +70,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     count += browser::run(&plan, filter)?;
     if options.without_root {
         let not_run = rust::count_left(&plan, filter)? + browser::count_left(&plan)?;
-        println!("{not_run} tests were not run: they need root, or a program that is not here.");
+        println!(
+            "At least {not_run} tests were not run: they need root, or a program that is not here."
+        );
         for missing in &plan.missing {
             println!("Not here: {} (Debian's package {}).", missing.file, missing.package);
         }
