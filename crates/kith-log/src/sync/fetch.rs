@@ -21,6 +21,8 @@ const MAX_PUSHED_WEIGHT: u64 = 2 * 1024 * 1024;
 /// Runs of all peers that aren't stored yet, those who left included. What is over is dropped, and
 /// asked for again.
 const MAX_STORING: usize = 1024;
+/// Weight of these runs, in bytes: bounds the memory that a slow disk costs, whoever sends.
+const MAX_STORING_WEIGHT: u64 = 32 * 1024 * 1024;
 /// After how long a peer that was asked and sends nothing counts as stalled. The largest run takes
 /// as long at 9 kB/s.
 const STALLED_AFTER: Duration = Duration::from_secs(30);
@@ -275,6 +277,7 @@ impl SpaceSync {
             return true;
         }
         self.stores.len() >= MAX_STORING
+            || self.storing_weight >= MAX_STORING_WEIGHT
             || self.peers.get(&id).is_none_or(|peer| peer.pushed >= MAX_PUSHED_WEIGHT)
     }
 
@@ -394,10 +397,11 @@ impl SpaceSync {
         let (size, older) = (known.size(), run.place() == Placement::Older);
         log.want_older &= !older;
         log.storing.push_back((ticket, known));
-        let pushed = if origin == Origin::Pushed { run.weight() } else { 0 };
-        self.stores.insert(ticket, Storing { author, peer: id, pushed });
+        let (weight, pushed) = (run.weight(), origin == Origin::Pushed);
+        self.stores.insert(ticket, Storing { author, peer: id, weight, pushed });
+        self.storing_weight += weight;
         if let Some(peer) = self.peers.get_mut(&id) {
-            peer.pushed += pushed;
+            peer.pushed += if pushed { weight } else { 0 };
             if !older {
                 peer.sent(run.head().checkpoint(&author));
             }
@@ -507,10 +511,11 @@ impl SpaceSync {
 
     /// The store is done with a run: there is room for another.
     pub(super) fn end_storing(&mut self, ticket: Ticket) -> Option<AuthorId> {
-        let Storing { author, peer, pushed } = self.stores.remove(&ticket)?;
+        let Storing { author, peer, weight, pushed } = self.stores.remove(&ticket)?;
+        self.storing_weight -= weight;
         if let Some(peer) = self.peers.get_mut(&peer) {
-            peer.pushed = peer.pushed.saturating_sub(pushed);
-            peer.runs = peer.runs.saturating_sub(usize::from(pushed == 0));
+            peer.pushed = peer.pushed.saturating_sub(if pushed { weight } else { 0 });
+            peer.runs = peer.runs.saturating_sub(usize::from(!pushed));
         }
         Some(author)
     }

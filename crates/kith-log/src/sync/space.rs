@@ -90,8 +90,9 @@ impl Fetch {
 pub(super) struct Storing {
     pub(super) author: AuthorId,
     pub(super) peer: PeerId,
-    /// Its weight if it came unasked, else 0.
-    pub(super) pushed: u64,
+    pub(super) weight: u64,
+    /// Whether it came unasked.
+    pub(super) pushed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +132,8 @@ pub struct SpaceSync {
     pub(super) loads: BTreeMap<Ticket, (PeerId, AuthorId)>,
     /// Whose run the store is storing, and who sent it.
     pub(super) stores: BTreeMap<Ticket, Storing>,
+    /// The weight of these runs.
+    pub(super) storing_weight: u64,
     /// Logs that have grown since the last announcement.
     pub(super) news: BTreeSet<AuthorId>,
     /// The digest of all heads that others may know of, until one of them changes.
@@ -159,6 +162,7 @@ impl SpaceSync {
             fetching: BTreeSet::new(),
             loads: BTreeMap::new(),
             stores: BTreeMap::new(),
+            storing_weight: 0,
             news: BTreeSet::new(),
             digest: None,
             announce_at: Duration::ZERO,

@@ -208,6 +208,38 @@ fn a_digest_that_is_sent_again_and_again_is_answered_once_in_a_while() {
 }
 
 #[test]
+fn what_waits_for_a_slow_disk_is_limited_over_all_peers() {
+    const PEERS: usize = 20;
+    let mut world = World::new(1, 1);
+    let mut runs = Vec::new();
+    for at in 1..=PEERS {
+        world.add_node();
+        (0..9).for_each(|_| world.append(at, 2, 120_000));
+        runs.push(world.nodes[at].store.clone());
+    }
+    let mut waiting = 0;
+    for (peer, store) in (0..).zip(&runs) {
+        world.nodes[0].sync.peer_joined(world.now, peer);
+        let (author, log) = store.logs.first_key_value().unwrap();
+        let mut index = 0;
+        while index < log.known.size() {
+            let segment = store.load(author, index).unwrap();
+            index = segment.after.size();
+            let run = Message::Run(segment.into_run(author, None)).encode();
+            world.nodes[0].sync.handle_message(world.now, peer, &run);
+        }
+        // The disk does nothing meanwhile.
+        while let Some(action) = world.nodes[0].sync.poll_action() {
+            if let Action::Store { run, .. } = action {
+                waiting += run.weight();
+            }
+        }
+    }
+    assert!(waiting > 16 << 20, "{waiting} bytes: too few to show anything");
+    assert!(waiting <= (32 << 20) + (1 << 18), "{waiting} bytes wait");
+}
+
+#[test]
 fn a_stolen_admission_fills_a_quota_and_nothing_else() {
     let mut world = World::new(1, 2);
     let quotas = Quotas { authors: 5, ..Quotas::default() };
