@@ -14,6 +14,8 @@ const TOGETHER = 5 * 60_000;
 const NEAR_TOP = 2_000;
 /** A wait is put into words after this time, in ms. */
 const PATIENCE = 800;
+/** How often a hidden page is drawn at most, in ms. */
+const HIDDEN_DRAW = 250;
 /** A lost connection is told after this time, in ms: most come back sooner. */
 const LOST = 1_500;
 
@@ -68,7 +70,7 @@ function rows() {
   messages.forEach((message, place) => {
     const mine = message.author === room.me?.id;
     let first = !before || before.author !== message.author || message.time - before.time > TOGETHER;
-    if (!before || dayOf(before.time) !== dayOf(message.time)) {
+    if (!before || before.day !== message.day) {
       const { time } = message;
       all.push({ key: `day/${message.key}`, look: String(dayOf(Date.now())), draw: () => drawDay(time) });
       first = true;
@@ -300,14 +302,42 @@ at('naming').addEventListener('submit', (event) => {
   });
 });
 
-room.addEventListener('change', draw);
+/** Others' messages that came since the last drawing. @type {Message[]} */
+let arrived = [];
+let asked = false;
+
+/** Draws before the next frame, once for all that changed until then: thousands may come in a burst. */
+function drawSoon() {
+  if (asked) return;
+  asked = true;
+  const now = () => {
+    if (!asked) return;
+    asked = false;
+    const fresh = arrived;
+    arrived = [];
+    take(fresh);
+    draw();
+  };
+  requestAnimationFrame(now);
+  // There are no frames while the page is hidden, and its title counts on.
+  setTimeout(now, HIDDEN_DRAW);
+}
+
+/** What others' new messages change besides the thread. @param {Message[]} fresh */
+function take(fresh) {
+  const [first] = fresh;
+  const last = fresh.at(-1);
+  if (!first || !last) return;
+  if (seen()) room.markRead();
+  else if (marker >= first.serial) marker = Math.max(room.read, first.serial - 1);
+  say(fresh.length === 1 ? `${room.name(last.author)}: ${last.text.slice(0, 200)}` : `${fresh.length.toLocaleString()} new messages`);
+}
+
+room.addEventListener('change', drawSoon);
 room.addEventListener('message', (event) => {
   const message = /** @type {CustomEvent<Message>} */ (event).detail;
-  if (message.author === room.me?.id) return;
-  if (seen()) room.markRead();
-  else if (marker >= message.serial) marker = Math.max(room.read, message.serial - 1);
-  draw();
-  say(`${room.name(message.author)}: ${message.text.slice(0, 200)}`);
+  if (message.author !== room.me?.id) arrived.push(message);
+  drawSoon();
 });
 addEventListener('focus', () => { if (seen()) room.markRead(); });
 addEventListener('blur', () => { if (room.unread().length === 0) marker = Infinity; });
@@ -333,6 +363,7 @@ const draft = JSON.parse(sessionStorage.getItem('draft') ?? '{}');
 text.value = draft.text ?? '';
 measure();
 await room.start();
+draw();
 if (early) submit();
 if (thread.top < NEAR_TOP) void room.loadOlder();
 if (draft.about) replyTo(draft.about);

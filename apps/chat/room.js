@@ -2,6 +2,8 @@
 // who is there, and what waits to be sent. No DOM: `main.js` draws it at each `change`.
 import { connection, KithError, me, space } from '/.kith/kith.js';
 
+import { dayOf } from './words.js';
+
 /** @import { Entry } from '/.kith/kith.js' */
 
 /** Messages that are read at first. Two screens of a large display, with room to scroll. */
@@ -28,6 +30,7 @@ const TYPING_AGAIN = 3_000;
  * @property {number} serial The order of arrival here; Infinity while it waits.
  * @property {number} lamport
  * @property {number} time
+ * @property {number} day The day of that time, in the person's time zone.
  * @property {string} text
  * @property {Quote} [re]
  * @property {'sending' | 'failed'} [waits]
@@ -37,7 +40,7 @@ const TYPING_AGAIN = 3_000;
 /** What an entry says, where it is a message. Others wrote it, so nothing of it is taken on trust. @param {Entry} entry @returns {Message | undefined} */
 function parse({ author, index, serial, lamport, time, body }) {
   if (typeof body?.text !== 'string' || body.text.trim() === '') return undefined;
-  const message = { key: `${author}/${index}`, author, index, serial, lamport, time, text: body.text };
+  const message = { key: `${author}/${index}`, author, index, serial, lamport, time, day: dayOf(time), text: body.text };
   const { re } = body;
   if (typeof re?.author !== 'string' || typeof re.text !== 'string' || !Number.isSafeInteger(re.index)) return message;
   return { ...message, re: { author: re.author, index: re.index, text: re.text.slice(0, QUOTED) } };
@@ -59,6 +62,7 @@ export class Room extends EventTarget {
   /** Serial of the newest message that was seen by the person. */ read = Number(localStorage.getItem('read') ?? 0);
   /** @type {Set<string>} */ #keys = new Set();
   #first = Infinity;
+  /** The highest serial here. */ #newest = 0;
   #loadingOlder = false;
   #saidTyping = 0;
   #asked = false;
@@ -125,7 +129,7 @@ export class Room extends EventTarget {
     /** @type {Message} */
     const message = {
       key: `out/${crypto.randomUUID()}`, author: this.me?.id ?? '', index: 0, serial: Infinity, lamport: Infinity,
-      time: Date.now(), text, waits: 'sending',
+      time: Date.now(), day: dayOf(Date.now()), text, waits: 'sending',
     };
     if (about) message.re = { author: about.author, index: about.index, text: about.text.slice(0, QUOTED) };
     this.outbox.push(message);
@@ -164,10 +168,9 @@ export class Room extends EventTarget {
 
   /** Remembers that everything here has been seen. */
   markRead() {
-    const newest = this.messages.reduce((most, { serial }) => Math.max(most, serial), 0);
-    if (newest <= this.read) return;
-    this.read = newest;
-    localStorage.setItem('read', String(newest));
+    if (this.#newest <= this.read) return;
+    this.read = this.#newest;
+    localStorage.setItem('read', String(this.read));
     this.#changed();
   }
 
@@ -270,6 +273,7 @@ export class Room extends EventTarget {
   /** Puts entries in their places. @param {Entry[]} entries @returns {Message[]} those that are messages and new */
   #take(entries) {
     const fresh = [];
+    const waited = this.outbox.length;
     for (const entry of entries) {
       const message = parse(entry);
       if (!message || this.#keys.has(message.key)) continue;
@@ -280,11 +284,13 @@ export class Room extends EventTarget {
         && this.outbox.find((one) => one.text === message.text && one.time <= message.time + 60_000);
       if (echo) this.outbox = this.outbox.filter((one) => one !== echo);
     }
+    if (fresh.length === 0) return fresh;
     const last = this.messages.at(-1);
     const sorted = fresh.toSorted(inOrder);
-    this.messages = [...this.messages, ...sorted];
+    this.messages.push(...sorted);
     if (last && sorted[0] && inOrder(last, sorted[0]) > 0) this.messages.sort(inOrder);
-    if (fresh.length > 0) this.#keep();
+    this.#newest = sorted.reduce((most, { serial }) => Math.max(most, serial), this.#newest);
+    if (waited !== this.outbox.length) this.#keep();
     return fresh;
   }
 
@@ -317,7 +323,7 @@ export class Room extends EventTarget {
     for (const { key, time, text, re } of kept) {
       if (this.outbox.some((one) => one.key === key) || mine.some((one) => one.text === text && one.time >= time - 60_000)) continue;
       this.outbox.push({
-        key, author: this.me?.id ?? '', index: 0, serial: Infinity, lamport: Infinity, time, text, re, waits: 'failed',
+        key, author: this.me?.id ?? '', index: 0, serial: Infinity, lamport: Infinity, time, day: dayOf(time), text, re, waits: 'failed',
         error: new KithError({ code: 'disconnected', what: 'The page was closed before kith answered.' }),
       });
     }

@@ -195,6 +195,26 @@ test('ten thousand messages: few are drawn, and what is read stays where it is',
   await page.locator('article', { hasText: 'A late one 49' }).waitFor();
 });
 
+test('many messages at once are told together, and none is lost', async () => {
+  const fixture = await browser.fixture('few');
+  const page = await browser.open(fixture, 'ada');
+  await ready(page);
+  await page.evaluate(() => {
+    const said = /** @type {string[]} */ (window.seen = []);
+    const live = /** @type {Element} */ (document.getElementById('live'));
+    new MutationObserver(() => { if (live.textContent) said.push(live.textContent); }).observe(live, { childList: true, characterData: true, subtree: true });
+  });
+  for (let n = 0; n < 3_000; n++) fixture.room.write('ben', { json: { text: `Burst ${n}` } });
+  await page.locator('article', { hasText: 'Burst 2999' }).waitFor();
+  const said = await page.evaluate(() => window.seen);
+  assert.ok(said.length < 100, `${said.length} times`);
+  const told = said.map((words) => Number(/^([\d,]+) new messages$/.exec(String(words))?.[1].replace(',', '') ?? 1));
+  assert.equal(told.reduce((sum, n) => sum + n, 0), 3_000);
+  // One alone is read out.
+  fixture.room.write('ben', { json: { text: 'And one more' } });
+  await page.waitForFunction(() => document.getElementById('live')?.textContent === 'Ben: And one more');
+});
+
 test('a failure says what happened, and can be tried again', async () => {
   const fixture = await browser.fixture('few');
   fixture.room.failing.set('space.read', new KithError('storage', 'The messages can’t be read.', 'Reading from the disk failed.', 'Start kith again.'));
