@@ -11,6 +11,9 @@
   /** Largest realtime message, in bytes: the format's own limit. */
   const REALTIME_MAX_SIZE = 128_000;
 
+  /** How long what is handed out stays readable for the browser, in ms. */
+  const REVOKED_AFTER = 60_000;
+
   /** The listener's end. @type {AbortController | undefined} */
   let listening;
   /** @type {{ leave(): void } | undefined} */
@@ -99,6 +102,39 @@
     return joined;
   }
 
+  /**
+   * Lets the person choose files. None, where they choose none.
+   * @param {{ extensions?: string[], mimeTypes?: string[], multiple?: boolean }} [filter]
+   * @returns {Promise<File[]>}
+   */
+  function importFiles({ extensions = [], mimeTypes = [], multiple = false } = {}) {
+    const input = Object.assign(document.createElement('input'), { type: 'file', multiple, accept: [...extensions, ...mimeTypes].join(',') });
+    return new Promise((resolve) => {
+      input.onchange = () => resolve([...input.files ?? []]);
+      input.oncancel = () => resolve([]);
+      input.click();
+    });
+  }
+
+  /**
+   * Hands something out. kith has no chats outside of apps: a file is offered as a download, a text without a
+   * file is put on the clipboard, for the person to take where they like.
+   * @param {{ text?: string, file?: { name: string, blob?: Blob, base64?: string, plainText?: string } }} message
+   */
+  async function sendToChat({ text, file } = {}) {
+    if (!file && !text) throw new Error('There is nothing to send: neither a file nor a text.');
+    if (!file) return navigator.clipboard.writeText(text ?? '');
+    const { name, blob, base64, plainText } = file;
+    if (!name) throw new Error('The file has no name.');
+    if ([blob, base64, plainText].filter((content) => content !== undefined).length !== 1) throw new Error('A file has exactly one of blob, base64 and plainText.');
+    const bytes = blob ?? new Blob([plainText ?? Uint8Array.from(atob(base64 ?? ''), (c) => c.charCodeAt(0))]);
+    const href = URL.createObjectURL(bytes);
+    Object.assign(document.createElement('a'), { href, download: name }).click();
+    // The download reads it after the click.
+    setTimeout(() => URL.revokeObjectURL(href), REVOKED_AFTER);
+    return undefined;
+  }
+
   Object.assign(window, {
     webxdc: Object.freeze({
       selfAddr: self?.id ?? '',
@@ -108,6 +144,8 @@
       sendUpdate,
       setUpdateListener,
       joinRealtimeChannel,
+      importFiles,
+      sendToChat,
     }),
   });
 })();

@@ -68,7 +68,7 @@ const plain = createServer((request, answer) => {
   const name = new URL(request.url ?? '/', 'http://localhost').pathname.slice(1) || 'index.html';
   const bytes = files.get(name);
   if (!bytes) return void answer.writeHead(404).end();
-  answer.writeHead(200, { 'content-type': TYPES[/** @type {keyof TYPES} */ (extname(name))] }).end(readFileSync(join(folder, name)));
+  answer.writeHead(200, { 'content-type': TYPES[/** @type {keyof typeof TYPES} */ (extname(name))] }).end(readFileSync(join(folder, name)));
 });
 await new Promise((done) => plain.listen(0, '127.0.0.1', () => done(undefined)));
 const { port } = /** @type {import('node:net').AddressInfo} */ (plain.address());

@@ -179,6 +179,25 @@ test('webxdc: the realtime channel carries bytes to others, and ends', async () 
   assert.deepEqual(after, ['refused', 'refused', 'function']);
 });
 
+test('webxdc: files come in and go out by the person’s hand', async () => {
+  const fixture = await browser.fixture('few');
+  const ada = await browser.open(fixture, 'ada', BARE, await browser.context({ permissions: ['clipboard-read', 'clipboard-write'] }));
+  await ada.addScriptTag({ url: '/webxdc.js' });
+  const chooser = ada.waitForEvent('filechooser');
+  const chosen = ada.evaluate(async () => (await window.webxdc.importFiles({ extensions: ['.txt'], multiple: true })).map(({ name, size }) => [name, size]));
+  await (await chooser).setFiles([{ name: 'one.txt', mimeType: 'text/plain', buffer: Buffer.from('1') }, { name: 'two.txt', mimeType: 'text/plain', buffer: Buffer.from('22') }]);
+  assert.deepEqual(await chosen, [['one.txt', 1], ['two.txt', 2]]);
+  for (const content of [{ plainText: 'kept' }, { base64: btoa('kept') }]) {
+    const download = ada.waitForEvent('download');
+    await ada.evaluate((content) => window.webxdc.sendToChat({ text: 'mine', file: { name: 'out.txt', ...content } }), content);
+    assert.equal((await download).suggestedFilename(), 'out.txt');
+    assert.equal(readFileSync(await (await download).path(), 'utf8'), 'kept');
+  }
+  await ada.evaluate(() => window.webxdc.sendToChat({ text: 'to paste' }));
+  assert.equal(await ada.evaluate(() => navigator.clipboard.readText()), 'to paste');
+  assert.match(await ada.evaluate(() => window.webxdc.sendToChat({}).then(() => '', String)), /nothing to send/);
+});
+
 test('kith.d.ts is what kith.js says', () => {
   const out = mkdtempSync(join(tmpdir(), 'kith-types-'));
   try {
