@@ -24,6 +24,9 @@ use crate::{Config, checks, files, head, session};
 /// The socket's path, on every origin.
 const SOCKET: &str = ".kith/api";
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
+/// What browsers ask for where a page names no icon, and what a bundle has instead.
+const ASKED_ICON: &str = "favicon.ico";
+const ICONS: [&str; 2] = ["icon.png", "icon.jpg"];
 /// What stands in our own pages where the nonce goes.
 const NONCE: &str = "KITH-NONCE";
 /// What stands in `webxdc.js` where the page's person goes.
@@ -143,7 +146,15 @@ impl Answerer {
     }
 
     async fn file(&self, origin: &Origin, name: &str, request: &Parts) -> Response {
-        let error = match self.service.file(&origin.app, name).await {
+        let mut found = self.service.file(&origin.app, name).await;
+        if name == ASKED_ICON {
+            for icon in ICONS {
+                if found.is_err() {
+                    found = self.service.file(&origin.app, icon).await;
+                }
+            }
+        }
+        let error = match found {
             Ok(file) => {
                 let content = Content {
                     bytes: Bytes::from_owner(file.bytes),

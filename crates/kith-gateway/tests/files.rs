@@ -5,7 +5,7 @@ mod fixture;
 use std::io::Read as _;
 
 use fixture::client::serve;
-use fixture::{ALICE, LATER};
+use fixture::{ALICE, BOB, LATER};
 
 #[tokio::test]
 async fn a_file_is_sent_once_and_compressed() {
@@ -101,4 +101,13 @@ async fn an_app_that_arrives_in_time_is_shown_at_once() {
         served.node.arrive(LATER);
     });
     assert!(answer.text().contains(LATER), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn browsers_that_ask_for_an_icon_get_the_bundles() {
+    let served = serve().await;
+    served.node.add_file(ALICE, "icon.png", "image/png", b"picture");
+    let icon = served.get_in(ALICE, "/favicon.ico", &[]).await;
+    assert_eq!((icon.status, icon.header("content-type")), (200, "image/png"));
+    assert_eq!(served.get_in(BOB, "/favicon.ico", &[]).await.status, 404);
 }
