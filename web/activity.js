@@ -42,7 +42,7 @@ export function Activity() {
     </section>
     <section class="card"><h2>How people are found</h2>
       <table><thead><tr><th scope="col">Way</th><th scope="col">Found</th><th scope="col">Now</th></tr></thead>
-        <tbody>${status.discovery.map(({ way, on, found, state }) => html`<tr key=${way} class=${on ? '' : 'off'}><th scope="row">${wayName(way)}</th><td>${number(found)}</td><td>${on ? '' : 'Off. '}${state}</td></tr>`)}</tbody></table>
+        <tbody>${status.discovery.map(({ way, on, found, state }) => html`<tr key=${way} class=${on ? '' : 'off'}><th scope="row">${wayName(way)}</th><td>${number(found)}</td><td>${state}</td></tr>`)}</tbody></table>
     </section>
     <section class="card"><h2>Refused by limits</h2>
       ${refused.length === 0 ? html`<p class="hint">Nothing since kith was started.</p>`

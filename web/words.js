@@ -89,6 +89,7 @@ const WAYS = {
   lan: { name: 'Local network', by: 'the local network' },
   cache: { name: 'Remembered', by: 'memory' },
   exchange: { name: 'People of people', by: 'someone in a shared space' },
+  incoming: { name: 'They came', by: 'their own coming' },
 };
 /** @param {string} way */
 export const wayName = (way) => WAYS[way]?.name ?? way;

@@ -107,10 +107,11 @@ impl Error {
         Self { code, what: what.into(), why: String::new(), todo: String::new() }
     }
 
-    /// Adds why it happened.
+    /// Adds why it happened. What comes from elsewhere, without a capital or a full stop, becomes a
+    /// sentence: the parts stand one after another.
     #[must_use]
     pub fn why(mut self, why: impl Into<String>) -> Self {
-        self.why = why.into();
+        self.why = sentence(why.into());
         self
     }
 
@@ -119,5 +120,40 @@ impl Error {
     pub fn todo(mut self, todo: impl Into<String>) -> Self {
         self.todo = todo.into();
         self
+    }
+}
+
+/// Our own name is the one that begins no sentence with a capital.
+fn sentence(mut text: String) -> String {
+    if !text.starts_with("kith")
+        && let Some(first) = text.chars().next()
+    {
+        let capital: String = first.to_uppercase().collect();
+        text.replace_range(..first.len_utf8(), &capital);
+    }
+    if text.ends_with(|last: char| last.is_alphanumeric() || "”\")".contains(last)) {
+        text.push('.');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_from_elsewhere_becomes_a_sentence() {
+        let why = |text: &str| Error::new(ErrorCode::Internal, "").why(text).why;
+        assert_eq!(
+            why("no space left on device (os error 28)"),
+            "No space left on device (os error 28)."
+        );
+        assert_eq!(
+            why("the app's id is short: a part is missing."),
+            "The app's id is short: a part is missing."
+        );
+        assert_eq!(why("kith has port 4848 already"), "kith has port 4848 already.");
+        assert_eq!(why("“x” is no name…"), "“x” is no name…");
+        assert_eq!(why(""), "");
     }
 }

@@ -39,7 +39,7 @@ pub enum LinkError {
     WrongScheme,
     /// The app's id has another length.
     #[error(
-        "the app's id after “kith://” has {found} characters instead of 43: \
+        "the app's id after “kith://” has {found} instead of 43 characters: \
          a part of the link is missing"
     )]
     AppIdLength {

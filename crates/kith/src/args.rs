@@ -95,9 +95,9 @@ Examples:
   kith up --offline                        this machine and its LAN only
   kith up --no-open --json                 for programs: one line once it is ready
 ", after_help = "\
-Each of these can stand in DIR/config.toml (http, offline, open, peers, lan, bind, log) or in the
-environment
-(KITH_HTTP, KITH_OFFLINE, KITH_OPEN, KITH_PEERS, KITH_LAN, KITH_BIND, KITH_LOG); flags win.")]
+What is set here can also stand in DIR/config.toml (http, offline, open, peers, and lan, bind, log)
+or in the environment (KITH_HTTP, KITH_OFFLINE, KITH_OPEN, KITH_PEERS, KITH_LAN, KITH_BIND,
+KITH_LOG). Flags win over the environment, and that over the file.")]
 pub(crate) struct Up {
     /// Where pages are served: a loopback address [default: 127.0.0.1:4848]
     #[arg(long, value_name = "ADDR:PORT")]

@@ -52,9 +52,20 @@ impl Context {
         let next = of_environment.map_or_else(system::default_data_dir, Ok);
         match next {
             Ok(next) if next == self.data_dir => format!("kith {command}"),
-            Ok(_) | Err(_) => format!("kith --data-dir {} {command}", self.data_dir.display()),
+            Ok(_) | Err(_) => {
+                format!("kith --data-dir {} {command}", quoted(&self.data_dir.to_string_lossy()))
+            }
         }
     }
+}
+
+/// A word of a command line that a shell takes as one.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-._/~:\\@%+=,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// Reads the arguments, does what they say, and tells how it went.
@@ -110,4 +121,16 @@ fn absolute(path: &std::path::Path) -> Result<PathBuf> {
 /// The flags of a plain `kith`.
 fn no_flags() -> Up {
     Up::default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_suggested_command_can_be_pasted_into_a_shell() {
+        assert_eq!(quoted("/home/ada/.local/share/kith"), "/home/ada/.local/share/kith");
+        assert_eq!(quoted("/tmp/two words"), "'/tmp/two words'");
+        assert_eq!(quoted("it's $HOME"), r"'it'\''s $HOME'");
+    }
 }

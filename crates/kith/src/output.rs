@@ -25,7 +25,8 @@ pub(crate) struct Output {
     /// Whether a person can be asked and sees what is printed.
     pub(crate) person: bool,
     colour: bool,
-    colour_on_stderr: bool,
+    /// Whether stderr is a terminal that may show colours.
+    pub(crate) colour_on_stderr: bool,
 }
 
 /// What a text is, for its colour.

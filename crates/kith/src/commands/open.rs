@@ -12,6 +12,8 @@ use crate::failure::{Failure, Result};
 use crate::output::{Bar, Bytes, Output, Tone};
 use crate::system::End;
 
+/// Digits of a space's id that are shown: enough to name it by.
+const SHORT_ID: usize = 10;
 /// How every link begins.
 const SCHEME: &str = "kith:";
 
@@ -33,7 +35,8 @@ pub(super) async fn open(context: &Context, args: &args::Open) -> Result<()> {
     } else {
         output.line(format_args!("Open this URL within 30 s; it works once:\n\n  {}", opened.url));
     }
-    output.next(context.suggest(&format!("invite {}", opened.space)), "a link for a friend");
+    let space = opened.space.get(..SHORT_ID).unwrap_or(&opened.space);
+    output.next(context.suggest(&format!("invite {space}")), "a link for a friend");
     Ok(())
 }
 
@@ -133,11 +136,15 @@ fn question(output: Output, app: &AppInfo) -> String {
     if !app.description.is_empty() {
         text += &format!("\n  {}", app.description);
     }
-    text += &format!("\n  signed by {}", app.app);
+    match (app.bundled, app.ours) {
+        (true, _) => text += "\n  It came with kith.",
+        (false, true) => text += "\n  It is signed by you.",
+        (false, false) => text += &format!("\n  It is signed by {}.", app.app),
+    }
     match app.permissions.as_slice() {
         [] => text += "\n  It asks for nothing.",
         asked => {
-            asked.iter().for_each(|permission| text += &format!("\n  It asks for: {permission}"))
+            asked.iter().for_each(|permission| text += &format!("\n  It wants to {permission}."))
         }
     }
     text
@@ -146,10 +153,10 @@ fn question(output: Output, app: &AppInfo) -> String {
 fn refused(output: Output, app: &AppInfo) -> Failure {
     let failure = Failure::new("not_permitted", format!("“{}” was not opened.", app.name));
     if output.person {
-        failure.why("You did not grant what it asks for.")
+        failure.why("You did not say yes.")
     } else {
         failure
-            .why("It asks for permission, and there is nobody to ask.")
+            .why("Somebody has to say yes to an app, and there is nobody to ask.")
             .todo("Say --yes to grant what it asks for.")
     }
 }
@@ -190,7 +197,7 @@ mod tests {
     #[test]
     fn the_question_names_what_is_asked() {
         let mut app = fixture::status().apps.remove(1);
-        app.permissions = vec!["the camera".into(), "notifications".into()];
+        app.permissions = vec!["use the camera".into(), "know where you are".into()];
         insta::assert_snapshot!(question(Output::plain(), &app));
     }
 }

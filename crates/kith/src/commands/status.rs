@@ -70,8 +70,7 @@ fn ways(status: &Status) -> Table {
     let mut table =
         Table::new(&[("found by", Align::Left), ("people", Align::Right), ("now", Align::Left)]);
     for way in &status.discovery {
-        let now = if way.on { way.state.clone() } else { format!("off: {}", way.state) };
-        table.row(vec![name_of(&way.way), way.found.to_string(), now]);
+        table.row(vec![name_of(&way.way), way.found.to_string(), way.state.clone()]);
     }
     table
 }
@@ -84,6 +83,7 @@ pub(super) fn name_of(way: &str) -> String {
         "lan" => "this LAN",
         "cache" => "meeting before",
         "exchange" => "other people",
+        "incoming" => "their coming here",
         other => other,
     }
     .to_owned()

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::control::Client;
 use crate::failure::Result;
 use crate::node::Running;
-use crate::output::{Tone, during};
+use crate::output::{Output, Tone, during};
 use crate::system::End;
 
 /// Opens the dashboard of the running node, or starts one.
@@ -30,7 +30,7 @@ pub(super) async fn up_or_open(context: &Context) -> Result<()> {
 /// Runs the node until it is asked to end.
 pub(super) async fn up(context: &Context, args: &Up) -> Result<()> {
     let config = Config::load(&context.data_dir, args)?;
-    start_log(&config);
+    start_log(context.output, &config);
     let mut end = End::listen();
     let running = Running::start(&context.data_dir, &config).await?;
     let announced = announce(context, &config, &*running.service).await;
@@ -73,12 +73,13 @@ async fn announce(context: &Context, config: &Config, service: &dyn Service) -> 
 }
 
 /// Logs to stderr what the configuration's filter lets through.
-fn start_log(config: &Config) {
+fn start_log(output: Output, config: &Config) {
     let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(&config.log);
     // A second subscriber is refused; there is only this one.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(output.colour_on_stderr)
         .with_target(false)
         .compact()
         .try_init();
