@@ -239,20 +239,26 @@ impl Inner {
         let mut changes = self.overlay.changes();
         while changes.changed().await.is_ok() {
             self.changed();
-            for peer in self.overlay.snapshot().peers {
-                if peer.state != transport::PeerState::Connected || peer.spaces.is_empty() {
-                    continue;
-                }
-                let spaces: Vec<_> = peer.spaces.iter().copied().collect();
-                for space in &spaces {
-                    self.overlay.want(&peer.id, Reason::Space(*space));
-                }
-                // Who only ever came to us is reached where they came from: the overlay has one
-                // socket, for dialling and for being dialled.
-                let addr = PeerAddr::new(peer.id, peer.worked.into_iter().chain(peer.address));
-                self.remembered.note(now_ms(), addr, spaces).await;
-            }
+            self.note_peers().await;
             tokio::time::sleep(CHANGES_GAP).await;
+        }
+    }
+
+    /// One look at who is connected. Also the last thing that is done while they are: what changed
+    /// since the last look counts at the next start.
+    pub(crate) async fn note_peers(&self) {
+        for peer in self.overlay.snapshot().peers {
+            if peer.state != transport::PeerState::Connected || peer.spaces.is_empty() {
+                continue;
+            }
+            let spaces: Vec<_> = peer.spaces.iter().copied().collect();
+            for space in &spaces {
+                self.overlay.want(&peer.id, Reason::Space(*space));
+            }
+            // Who only ever came to us is reached where they came from: the overlay has one
+            // socket, for dialling and for being dialled.
+            let addr = PeerAddr::new(peer.id, peer.worked.into_iter().chain(peer.address));
+            self.remembered.note(now_ms(), addr, spaces).await;
         }
     }
 
@@ -306,14 +312,7 @@ impl Inner {
 
     /// Whoever may have the app: the inviter, and all connected peers.
     fn candidates(&self, link: &Link) -> Vec<EndpointId> {
-        let wanted = Reason::App(*link.app());
-        let peers = self.overlay.snapshot().peers.into_iter();
-        peers
-            .filter(|peer| {
-                peer.reasons.contains(&wanted) || peer.state == transport::PeerState::Connected
-            })
-            .map(|peer| peer.id)
-            .collect()
+        whom_to_ask(self.overlay.snapshot().peers, Reason::App(*link.app()))
     }
 
     fn fetching(&self, link: &Link, bytes: u64, size: Option<u64>) -> OpeningStage {
@@ -398,6 +397,17 @@ impl Inner {
     }
 }
 
+/// Those that are wanted for a reason or connected; best first, since not all are asked: strangers
+/// must not stand before whom the person named, nor before those they share a space with.
+fn whom_to_ask(mut peers: Vec<PeerStatus>, wanted: Reason) -> Vec<EndpointId> {
+    let connected = |peer: &PeerStatus| peer.state == transport::PeerState::Connected;
+    peers.retain(|peer| peer.reasons.contains(&wanted) || connected(peer));
+    peers.sort_by_key(|peer| {
+        (!peer.reasons.contains(&wanted), peer.spaces.is_empty(), !connected(peer))
+    });
+    peers.into_iter().map(|peer| peer.id).collect()
+}
+
 /// Tells a stage that is another one.
 fn tell(stage: &watch::Sender<OpeningStage>, new: OpeningStage) {
     stage.send_if_modified(|stage| {
@@ -443,4 +453,43 @@ fn unreachable(link: &Link) -> Error {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use kith_app::AppId;
+    use transport::PeerState::{Connected, Idle, Waiting};
+
+    use super::*;
+
+    #[test]
+    fn a_crowd_of_strangers_is_asked_last() {
+        let wanted = Reason::App(AppId::from_bytes([1; 32]));
+        let peer = |n: u8, state, reasons: &[Reason], spaces: &[u8]| PeerStatus {
+            id: iroh::SecretKey::from_bytes(&[n; 32]).public(),
+            state,
+            path: None,
+            address: None,
+            addresses: Vec::new(),
+            worked: Vec::new(),
+            rtt: None,
+            since: None,
+            found: BTreeSet::new(),
+            reasons: reasons.iter().copied().collect(),
+            spaces: spaces.iter().map(|n| SpaceId::from_bytes([*n; 32])).collect(),
+            traffic: transport::Traffic::default(),
+            failures: 0,
+            next_try: None,
+            error: None,
+        };
+        let mut peers: Vec<_> = (1..=20).map(|n| peer(n, Connected, &[], &[])).collect();
+        peers.push(peer(21, Idle, &[], &[]));
+        peers.push(peer(22, Waiting, &[wanted], &[]));
+        peers.push(peer(23, Connected, &[wanted], &[]));
+        peers.push(peer(24, Connected, &[Reason::Person], &[7]));
+        let best = [23, 22, 24].map(|n| iroh::SecretKey::from_bytes(&[n; 32]).public());
+        let asked = whom_to_ask(peers, wanted);
+        assert_eq!(asked[..3], best);
+        assert_eq!(asked.len(), 23);
+    }
 }

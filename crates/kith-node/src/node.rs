@@ -109,6 +109,7 @@ impl Node {
         self.inner.stop.cancel();
         self.inner.tasks.close();
         self.inner.stop_discovery().await;
+        self.inner.note_peers().await;
         self.inner.sync.close();
         self.inner.overlay.close().await;
         self.inner.tasks.wait().await;

@@ -127,11 +127,40 @@ fn the_one_that_moved_finds_the_one_that_stayed() {
     ben.stop("TERM");
     ben.start(false);
     talk(&mut ada, &mut ben, "he moved");
-    ada.stop("KILL");
-    ben.stop("KILL");
+    ada.stop("TERM");
+    ben.stop("TERM");
     ada.start(false);
     ben.start(true);
-    talk(&mut ada, &mut ben, "both were killed, and she moved");
+    talk(&mut ada, &mut ben, "both were stopped, and she moved");
+}
+
+/// The one that was blocked waits for minutes before it tries again: the other one dials, to where it
+/// came from.
+#[test]
+fn who_is_unblocked_is_back_soon() {
+    let (mut ada, mut ben) = pair();
+    let ben_id = ben.node().said("node_id").to_owned();
+    let state = |ada: &Person| {
+        let peers = ada.node().json(&["peers"]);
+        let row = peers.iter().find(|peer| peer["id"] == ben_id.as_str()).expect("he is listed");
+        row["state"].as_str().expect("a state").to_owned()
+    };
+    // Also after a start that found him blocked.
+    for restarted in [false, true] {
+        ada.node().json(&["peers", "block", &ben_id]);
+        assert_eq!(state(&ada), "blocked");
+        let ada_id = ada.node().said("node_id").to_owned();
+        eventually("he is told", || {
+            let peers = ben.node().json(&["peers"]);
+            peers.iter().any(|peer| peer["id"] == ada_id.as_str() && peer["state"] == "waiting")
+        });
+        if restarted {
+            ada.stop("TERM");
+            ada.start(true);
+        }
+        ada.node().json(&["peers", "unblock", &ben_id]);
+        talk(&mut ada, &mut ben, &format!("unblocked; restarted: {restarted}"));
+    }
 }
 
 /// Where both moved at once, nobody is left who knows where the other is: that is said, and is over

@@ -12,7 +12,7 @@ use n0_future::time::{Duration, sleep};
 use tokio::sync::watch;
 
 use super::groups::Groups;
-use super::receive::{OnPart, PeerFailure, Sink, Target, receive};
+use super::receive::{OnPart, Pace, PeerFailure, Sink, Target, receive};
 use crate::boxed::{BoxFuture, Threaded};
 use crate::storage::{BlobScope, BlobState, BlobStorage, StorageError};
 use crate::transport::{RecvStream, SendStream, StreamError, StreamHeader};
@@ -31,6 +31,13 @@ pub const MAX_TRIES: u32 = 3;
 
 /// How long a peer that was busy is left alone, times the number of tries.
 pub const BUSY_WAIT: Duration = Duration::from_millis(500);
+
+/// Between two looks at how fast peers send, while others have nothing to do.
+const PACE_LOOK: Duration = Duration::from_secs(2);
+
+/// A peer that would need more than so many further looks for what it was asked gives way to one
+/// that has nothing to do: 20 s. What came from it is kept.
+const PACE_LOOKS: u64 = 10;
 
 /// Which blob, and for whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -159,6 +166,16 @@ struct Candidate {
     held: Option<Groups>,
 }
 
+/// A candidate that is being asked.
+struct Underway {
+    index: usize,
+    pace: Arc<Pace>,
+    /// Bytes it was asked for.
+    asked: u64,
+    /// Bytes that had come at the last look; none before the first.
+    seen: Option<u64>,
+}
+
 /// What became of asking a candidate.
 struct Asked {
     candidate: Candidate,
@@ -190,20 +207,40 @@ impl<S: BlobStorage + ?Sized> Fetch<S> {
             })
             .collect();
         let mut active = FuturesUnordered::new();
+        let mut underway: Vec<Underway> = Vec::new();
         loop {
             while active.len() < MAX_FETCH_PEERS && !missing.is_empty() {
                 let Some((candidate, asked)) = assign(&mut idle, &missing) else { break };
                 missing = missing.without(&asked);
-                active.push(self.ask(candidate, asked));
+                let pace = Arc::<Pace>::default();
+                let (index, asked_bytes) = (candidate.index, asked.bytes(size));
+                underway.push(Underway {
+                    index,
+                    pace: pace.clone(),
+                    asked: asked_bytes,
+                    seen: None,
+                });
+                active.push(self.ask(candidate, asked, pace));
             }
-            let Some(mut done) = active.next().await else { break };
+            let mut done = tokio::select! {
+                done = active.next() => match done {
+                    Some(done) => done,
+                    None => break,
+                },
+                () = sleep(PACE_LOOK), if missing.is_empty() && !idle.is_empty() => {
+                    cut_slowest(&mut underway);
+                    continue;
+                }
+            };
+            underway.retain(|other| other.index != done.candidate.index);
             missing.extend(&done.asked.without(&done.got));
             self.report(&done);
             match done.outcome {
                 Ok(()) => idle.push_front(done.candidate),
                 Err(PeerFailure::Storage(error)) => return Err(error.into()),
                 Err(failure) => {
-                    done.candidate.tries += 1;
+                    // Who is only slow may be the best there is.
+                    done.candidate.tries += u32::from(!matches!(failure, PeerFailure::Slow));
                     if failure.may_pass() && done.candidate.tries < MAX_TRIES {
                         done.candidate.wait = match failure {
                             PeerFailure::Busy => BUSY_WAIT * done.candidate.tries,
@@ -223,7 +260,7 @@ impl<S: BlobStorage + ?Sized> Fetch<S> {
         Ok(self.storage.finish_blob(scope, &hash).await?)
     }
 
-    async fn ask(&self, candidate: Candidate, asked: Groups) -> Asked {
+    async fn ask(&self, candidate: Candidate, asked: Groups, pace: Arc<Pace>) -> Asked {
         let BlobWanted { app, scope, hash, size } = self.wanted;
         let index = candidate.index;
         if !candidate.wait.is_zero() {
@@ -250,7 +287,7 @@ impl<S: BlobStorage + ?Sized> Fetch<S> {
         };
         let outcome = match self.streams.open(candidate.peer, StreamHeader::blob(app, space)).await
         {
-            Ok(stream) => receive(&asked, stream, &mut sink).await,
+            Ok(stream) => receive(&asked, stream, &mut sink, &pace).await,
             Err(error) => Err(error.into()),
         };
         let got = sink.got;
@@ -272,6 +309,23 @@ impl<S: BlobStorage + ?Sized> Fetch<S> {
 
     fn note(&self, index: usize, state: PeerProgress) {
         self.progress.send_modify(|progress| progress.peers[index].2 = state);
+    }
+}
+
+/// Ends the slowest one, where it is far too slow: else who has a blob, and hardly sends it, would
+/// keep it from coming.
+fn cut_slowest(underway: &mut [Underway]) {
+    let mut slowest: Option<(u64, &Underway)> = None;
+    for peer in underway {
+        let now = peer.pace.received();
+        let Some(seen) = peer.seen.replace(now) else { continue };
+        let (came, left) = (now - seen, peer.asked.saturating_sub(now));
+        if left > came.saturating_mul(PACE_LOOKS) && slowest.is_none_or(|(least, _)| came < least) {
+            slowest = Some((came, peer));
+        }
+    }
+    if let Some((_, peer)) = slowest {
+        peer.pace.cut();
     }
 }
 

@@ -1,6 +1,9 @@
 //! Getting groups of a blob from one peer.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use n0_future::time::{Duration, timeout};
+use tokio::sync::Notify;
 
 use super::encode::Decoder;
 use super::groups::Groups;
@@ -36,6 +39,9 @@ pub enum PeerFailure {
     /// It sent nothing for [`RECEIVE_TIMEOUT`].
     #[error("stopped sending")]
     Silent,
+    /// It was so slow that another one goes on in its place.
+    #[error("was too slow")]
+    Slow,
     /// It sent bytes that are not the blob's: its fault.
     #[error("sent wrong bytes")]
     Wrong,
@@ -55,7 +61,7 @@ impl PeerFailure {
 
     /// Whether the same peer may be asked again.
     pub(crate) fn may_pass(&self) -> bool {
-        matches!(self, Self::Busy | Self::Cut(_) | Self::Silent | Self::Partly(_))
+        matches!(self, Self::Busy | Self::Cut(_) | Self::Silent | Self::Slow | Self::Partly(_))
     }
 }
 
@@ -93,6 +99,26 @@ pub(crate) struct Sink<'a, S: ?Sized> {
     pub(crate) on_part: &'a OnPart,
 }
 
+/// How fast one peer sends.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    /// Bytes that came, verified or not.
+    received: AtomicU64,
+    cut: Notify,
+}
+
+impl Pace {
+    /// Bytes that came so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// Ends it: another one goes on.
+    pub(crate) fn cut(&self) {
+        self.cut.notify_one();
+    }
+}
+
 /// Told the bytes of a part.
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) type OnPart = dyn Fn(u64) + Send + Sync;
@@ -117,6 +143,7 @@ pub(crate) async fn receive<S: BlobStorage + ?Sized>(
     groups: &Groups,
     (mut send, mut recv): (SendStream, RecvStream),
     sink: &mut Sink<'_, S>,
+    pace: &Pace,
 ) -> Result<(), PeerFailure> {
     let target = sink.target;
     let request = BlobRequest::new(target.hash, groups);
@@ -129,7 +156,10 @@ pub(crate) async fn receive<S: BlobStorage + ?Sized>(
         .ok_or(StreamError::Truncated)?;
     expect_here(BlobReply::decode(&frame)?, groups, target.size)?;
     let mut decoder = Decoder::new(target.hash, target.size, groups);
-    let outcome = pull(&mut decoder, &mut recv, sink).await;
+    let outcome = tokio::select! {
+        outcome = pull(&mut decoder, &mut recv, sink, pace) => outcome,
+        () = pace.cut.notified() => Err(PeerFailure::Slow),
+    };
     if outcome.is_err() {
         recv.stop(StreamCode::Cancelled);
     }
@@ -160,6 +190,7 @@ async fn pull<S: BlobStorage + ?Sized>(
     decoder: &mut Decoder,
     recv: &mut RecvStream,
     sink: &mut Sink<'_, S>,
+    pace: &Pace,
 ) -> Result<(), PeerFailure> {
     // An empty blob needs no bytes.
     let _ = decoder.feed(&mut &[][..])?;
@@ -169,6 +200,7 @@ async fn pull<S: BlobStorage + ?Sized>(
             let end = if decoder.is_complete() { Ok(()) } else { Err(StreamError::Truncated) };
             return end.map_err(PeerFailure::Cut);
         };
+        pace.received.fetch_add(chunk.len() as u64, Ordering::Relaxed);
         let mut bytes = &chunk[..];
         while let Some(part) = decoder.feed(&mut bytes)? {
             sink.store(part).await?;

@@ -132,7 +132,7 @@ async fn until(at: Option<Instant>) {
 async fn dial_one(node: Arc<Node>, dial: Dial) {
     let id = dial.id;
     if dial.failures > 0 {
-        exchange::ask_for(&node, id);
+        exchange::ask_for(&node, id, dial.failures);
     }
     let session = match node.gate.outgoing() {
         Some(place) => reach(&node, &dial, place).await,

@@ -21,7 +21,7 @@ pub(crate) fn entered(node: &Arc<Node>, peer: &Arc<Peer>, at: SpaceRef) {
     let others = others(node, peer, &at);
     let reach = node.scope_of(peer);
     let mut entries: Vec<PeerEntry> = Vec::new();
-    for (id, addrs) in known_in(node, &at.space) {
+    for (id, addrs) in known_in(node, &at.space, &peer.id()) {
         let addrs = reaching(&addrs, reach);
         if id != peer.id() && !addrs.is_empty() && peer.tell_once(at.space, id) {
             entries.push(PeerEntry { id: *id.as_bytes(), addrs });
@@ -129,21 +129,21 @@ pub(crate) fn introduced(
     node.note_way(&addr, Way::Introduce, Some(Reason::Space(space)));
 }
 
-/// Asks common peers to introduce this node to one that can't be reached so far.
-pub(crate) fn ask_for(node: &Arc<Node>, whom: EndpointId) {
+/// Asks common peers to introduce this node to one that can't be reached so far; others after each
+/// failure, since one may not pass it on.
+pub(crate) fn ask_for(node: &Arc<Node>, whom: EndpointId, failures: u32) {
     let spaces = node.table().get(&whom).map(|known| known.spaces().clone()).unwrap_or_default();
-    let mut asked = 0;
+    let mut common: Vec<(Arc<Peer>, SpaceRef)> = Vec::new();
     for peer in node.all_live().into_iter().filter(|peer| peer.is_open() && peer.id() != whom) {
-        let common = peer.spaces().into_iter().find(|at| spaces.contains(&at.space));
-        if let Some(at) = common {
-            let addrs = reaching(&node.own_addresses(), node.scope_of(&peer));
-            let (space, whom) = (*at.space.as_bytes(), *whom.as_bytes());
-            peer.send_control(Control::Introduce { space, peer: whom, addrs });
-            asked += 1;
-        }
-        if asked == MAX_INTRODUCERS {
-            break;
-        }
+        let at = peer.spaces().into_iter().find(|at| spaces.contains(&at.space));
+        common.extend(at.map(|at| (peer, at)));
+    }
+    let skip = failures as usize * MAX_INTRODUCERS % common.len().max(1);
+    common.rotate_left(skip);
+    for (peer, at) in common.into_iter().take(MAX_INTRODUCERS) {
+        let addrs = reaching(&node.own_addresses(), node.scope_of(&peer));
+        let (space, whom) = (*at.space.as_bytes(), *whom.as_bytes());
+        peer.send_control(Control::Introduce { space, peer: whom, addrs });
     }
 }
 
@@ -172,8 +172,9 @@ fn others(node: &Node, but: &Peer, at: &SpaceRef) -> Vec<Arc<Peer>> {
     node.all_live().into_iter().filter(|peer| peer.id() != but.id() && in_space(peer)).collect()
 }
 
-/// Peers of a space with the addresses at which they were reached: connected ones first.
-fn known_in(node: &Node, space: &SpaceId) -> Vec<(EndpointId, Vec<SocketAddr>)> {
+/// Peers of a space with the addresses at which they were reached: connected ones first, in an order
+/// that is another one for each who is told. Not all may be told, and nobody's id makes it the first.
+fn known_in(node: &Node, space: &SpaceId, to: &EndpointId) -> Vec<(EndpointId, Vec<SocketAddr>)> {
     let live = node.all_live();
     let table = node.table();
     let mut known: Vec<_> = table
@@ -189,8 +190,12 @@ fn known_in(node: &Node, space: &SpaceId) -> Vec<(EndpointId, Vec<SocketAddr>)> 
             (number.is_none(), *id, addrs)
         })
         .collect();
-    known.sort_by_key(|(away, id, _)| (*away, *id));
+    known.sort_by_cached_key(|(away, id, _)| (*away, place(to, id)));
     known.into_iter().map(|(_, id, addrs)| (id, addrs)).collect()
+}
+
+fn place(to: &EndpointId, of: &EndpointId) -> [u8; 32] {
+    *blake3::hash(&[to.as_bytes().as_slice(), of.as_bytes()].concat()).as_bytes()
 }
 
 fn addresses(node: &Node, peer: &Peer) -> Vec<SocketAddr> {

@@ -68,6 +68,10 @@ pub const INTRODUCE_PER_MINUTE: u32 = 30;
 pub const INTRODUCED_BURST: u32 = 16;
 /// Introductions a minute that a peer may pass on in the long run.
 pub const INTRODUCED_PER_MINUTE: u32 = 30;
+/// Addresses that a peer may say it sees this node at, in a burst. It says one, unless that changes.
+pub const OBSERVED_BURST: u32 = 4;
+/// The same an hour, in the long run.
+pub const OBSERVED_PER_HOUR: u32 = 60;
 /// Peers named by one Peers message.
 pub const MAX_PEERS_PER_MESSAGE: usize = 32;
 /// Peers told, and peers believed, on one connection over all spaces.

@@ -19,7 +19,7 @@ use super::gate::{OneOf, Place};
 use super::hello::{self, Greeted};
 use super::limits::{
     CONTROL_BURST, CONTROL_RATE, INTRODUCE_BURST, INTRODUCE_PER_MINUTE, INTRODUCED_BURST,
-    INTRODUCED_PER_MINUTE, MAX_CONTROL_FRAME, VERSION,
+    INTRODUCED_PER_MINUTE, MAX_CONTROL_FRAME, OBSERVED_BURST, OBSERVED_PER_HOUR, VERSION,
 };
 use super::node::{Installed, NewConnection, Node};
 use super::outbox::News;
@@ -245,6 +245,8 @@ async fn read_control(
     let now = Instant::now();
     let mut rate = Bucket::new(now, CONTROL_BURST, CONTROL_RATE * 60);
     let mut introductions = Bucket::new(now, INTRODUCE_BURST, INTRODUCE_PER_MINUTE);
+    // One liar must not push out what the others say.
+    let mut observed = Bucket::new(now, OBSERVED_BURST, OBSERVED_PER_HOUR / 60);
     let mut introduced = Bucket::new(now, INTRODUCED_BURST, INTRODUCED_PER_MINUTE);
     while let Some(frame) =
         recv.read_frame(MAX_CONTROL_FRAME).await.map_err(|error| hello::fault(&error))?
@@ -263,7 +265,10 @@ async fn read_control(
                 peer.outbox().step(step);
             }
             Some(Control::Leave { space }) => exchange::peer_left(peer, space),
-            Some(Control::Observed { addr }) => exchange::observed(node, peer, addr),
+            Some(Control::Observed { addr }) => match observed.take(Instant::now()) {
+                Ok(()) => exchange::observed(node, peer, addr),
+                Err(_) => peer.refused("observed"),
+            },
             Some(Control::Peers { space, peers }) => exchange::told(node, peer, space, &peers),
             Some(Control::Introduce { space, peer: whom, addrs }) => {
                 match introductions.take(Instant::now()) {

@@ -53,6 +53,8 @@ enum How {
     Nonsense,
     /// Says that it has the part that it was asked for, and does not send it.
     Circles,
+    /// Sends a byte now and then.
+    Drips,
 }
 
 async fn liar(how: How, data: &[u8]) -> (Arc<Liar>, Overlay, PeerAddr) {
@@ -88,6 +90,13 @@ impl Liar {
             let end = sent + bytes.len();
             match self.how {
                 How::WrongByte(at) if (sent..end).contains(&at) => bytes[at - sent] ^= 1,
+                How::Drips => {
+                    for byte in bytes.chunks(1) {
+                        send.write_all(byte).await.ok()?;
+                        n0_future::time::sleep(std::time::Duration::from_millis(200)).await;
+                    }
+                    continue;
+                }
                 How::TooLittle(at) if end > at => break,
                 How::Cut(at) if times == 0 && end > at => {
                     send.reset(StreamCode::Internal);
@@ -374,4 +383,25 @@ async fn a_peer_that_asks_for_too_much_at_once_hears_that_it_is_busy() {
         }
         open.push(recv);
     }
+}
+
+/// Who was asked first, and hardly sends, does not keep the blob from coming: others go on.
+#[tokio::test]
+async fn one_that_drips_gives_way() {
+    let data = content(50 * GROUP as usize);
+    let (_liar, overlay, slow) = liar(How::Drips, &data).await;
+    let (holder, getter) = (node().await, node().await);
+    let hash = holder.storage.add_blob(BlobScope::Public, &data);
+    getter.dial(&slow);
+    getter.dial(&holder.addr());
+    getter.connected(slow.id).await;
+    getter.connected(holder.overlay.id()).await;
+    let candidates = vec![slow.id, holder.overlay.id()];
+    let fetch = getter.spaces.fetch_blob(public(hash, &data), candidates);
+    let progress = fetch.progress();
+    fetch.finished().await.expect("the other one has it");
+    let peers = progress.borrow().peers.clone();
+    assert!(matches!(peers[0].2, PeerProgress::Failed(PeerFailure::Slow)), "{peers:?}");
+    assert_eq!(peers[1].1 + peers[0].1, data.len() as u64);
+    overlay.close().await;
 }
