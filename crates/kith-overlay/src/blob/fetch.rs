@@ -166,6 +166,12 @@ struct Candidate {
     held: Option<Groups>,
 }
 
+impl Candidate {
+    fn new(index: usize, peer: EndpointId) -> Self {
+        Self { index, peer, tries: 0, wait: Duration::ZERO, held: None }
+    }
+}
+
 /// A candidate that is being asked.
 struct Underway {
     index: usize,
@@ -195,17 +201,8 @@ impl<S: BlobStorage + ?Sized> Fetch<S> {
         let mut missing = Groups::all(size).without(&held);
         self.progress.send_modify(|progress| progress.bytes = held.bytes(size));
         let total = candidates.len();
-        let mut idle: VecDeque<_> = candidates
-            .into_iter()
-            .enumerate()
-            .map(|(index, peer)| Candidate {
-                index,
-                peer,
-                tries: 0,
-                wait: Duration::ZERO,
-                held: None,
-            })
-            .collect();
+        let mut idle: VecDeque<_> =
+            candidates.into_iter().enumerate().map(|(n, peer)| Candidate::new(n, peer)).collect();
         let mut active = FuturesUnordered::new();
         let mut underway: Vec<Underway> = Vec::new();
         loop {
