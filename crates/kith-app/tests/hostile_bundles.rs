@@ -179,6 +179,43 @@ fn files_that_share_bytes() {
     assert_fault!(fault(&[first, second, index()]), BundleError::Overlap(_));
 }
 
+/// The second file's header is inside of an extra field of the first one, and both have their bytes
+/// behind that.
+#[test]
+fn files_that_share_bytes_behind_an_extra_field() {
+    let second = Entry::stored("secnd", b"shared");
+    let whole = archive(std::slice::from_ref(&second));
+    let header = &whole[..30 + 5];
+    let payload = [vec![0; 100], header.to_vec()].concat();
+    let field = [&[0xfe, 0xca], &(payload.len() as u16).to_le_bytes()[..], &payload].concat();
+    let offset = (30 + 5 + field.len() - header.len()) as u32;
+    let first = Entry { local_extra: field, ..Entry::stored("first", b"shared") };
+    // The directory lists the second one, which has no place of its own in the archive.
+    let mut bytes = archive(&[first.clone(), Entry { offset: Some(offset), ..second }, index()]);
+    let found = open_with(&Limits::default(), &bytes).unwrap_err();
+    assert_fault!(found, BundleError::Overlap(_));
+    bytes = archive(&[first, index()]);
+    open_with(&Limits::default(), &bytes).expect("an extra field is no fault");
+}
+
+#[test]
+fn a_packed_size_that_no_file_has() {
+    for packed in [u64::MAX, u64::MAX - 40, 1 << 40] {
+        let extra = [&[1, 0, 8, 0][..], &packed.to_le_bytes()].concat();
+        let local_extra = extra.clone();
+        let entry = Entry { compressed: u32::MAX, extra, local_extra, ..Entry::stored("a", b"x") };
+        for entries in [[index(), entry.clone()], [entry, index()]] {
+            assert_fault!(
+                fault(&entries),
+                BundleError::Overlap(_)
+                    | BundleError::NotABundle(_)
+                    | BundleError::Contradiction(_)
+                    | BundleError::Damaged(_)
+            );
+        }
+    }
+}
+
 #[test]
 fn headers_that_contradict_the_directory() {
     let entry = Entry { local_name: Some(b"b".into()), ..Entry::stored("a", b"x") };

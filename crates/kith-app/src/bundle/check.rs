@@ -60,26 +60,49 @@ pub(super) fn check<R: Read + Seek>(
         if total > limits.total {
             return Err(BundleError::TotalTooLarge { limit: limits.total });
         }
-        let end = LOCAL_HEADER + entry.name_raw().len() as u64 + entry.compressed_size();
-        ranges.push((entry.header_start(), entry.header_start().saturating_add(end), path.clone()));
+        let (start, name) = (entry.header_start(), entry.name_raw().len() as u64);
+        let end = start.saturating_add(LOCAL_HEADER + name).saturating_add(entry.compressed_size());
+        ranges.push((start, end, path.clone()));
         if !is_folder && path != WEBXDC_JS {
             files.insert(path, entry);
         }
     }
     check_collisions(names)?;
-    ranges.sort();
-    if let Some(pair) = ranges.windows(2).find(|pair| pair[1].0 < pair[0].1) {
-        return Err(BundleError::Overlap(pair[1].2.clone()));
-    }
-    // A second pass compares each local header with the directory.
+    check_overlap(&mut ranges)?;
+    // A second pass compares each local header with the directory, and says where files really end:
+    // extra fields stand in front of their bytes, of which the directory says nothing.
     let mut archive = archive.enforce_header_consistency(true);
-    for entry in archive.files().map_err(unreadable)? {
-        entry.map_err(contradiction)?;
+    let entries = archive.files().map_err(unreadable)?;
+    let mut extra = BTreeMap::new();
+    while let Some(entry) = entries.next() {
+        let start = entry.map_err(contradiction)?.header_start();
+        extra.insert(start, local_extra(entries.reader_mut(), start).map_err(BundleError::Io)?);
     }
+    for (start, end, _) in &mut ranges {
+        *end = end.saturating_add(extra.get(start).copied().unwrap_or_default());
+    }
+    check_overlap(&mut ranges)?;
     if !files.contains_key("index.html") {
         return Err(BundleError::NoIndex);
     }
     Ok(files)
+}
+
+/// Refuses files that share bytes, each by where it begins and ends.
+fn check_overlap(ranges: &mut [(u64, u64, String)]) -> Result<(), BundleError> {
+    ranges.sort();
+    match ranges.windows(2).find(|pair| pair[1].0 < pair[0].1) {
+        Some(pair) => Err(BundleError::Overlap(pair[1].2.clone())),
+        None => Ok(()),
+    }
+}
+
+/// How many bytes of extra fields a local header has (APPNOTE 4.3.7).
+fn local_extra<R: Read + Seek>(reader: &mut R, header: u64) -> io::Result<u64> {
+    let mut length = [0; 2];
+    reader.seek(SeekFrom::Start(header + LOCAL_HEADER - 2))?;
+    reader.read_exact(&mut length)?;
+    Ok(u16::from_le_bytes(length).into())
 }
 
 /// Checks one entry by itself; returns its path without a trailing slash, and whether it is a

@@ -20,6 +20,8 @@ pub(crate) struct Entry {
     pub(crate) local_name: Option<Vec<u8>>,
     /// Extra fields, in the directory alone.
     pub(crate) extra: Vec<u8>,
+    /// Extra fields, in the local header alone.
+    pub(crate) local_extra: Vec<u8>,
     /// Its comment.
     pub(crate) comment: Vec<u8>,
 }
@@ -40,6 +42,7 @@ impl Entry {
             offset: None,
             local_name: None,
             extra: Vec::new(),
+            local_extra: Vec::new(),
             comment: Vec::new(),
         }
     }
@@ -81,8 +84,9 @@ pub(crate) fn archive(entries: &[Entry]) -> Vec<u8> {
         let local_name = entry.local_name.as_ref().unwrap_or(&entry.name);
         out.extend(b"PK\x03\x04");
         out.extend(20u16.to_le_bytes());
-        fields(&mut out, entry, local_name, &[]);
+        fields(&mut out, entry, local_name, &entry.local_extra);
         out.extend(local_name);
+        out.extend(&entry.local_extra);
         out.extend(&entry.data);
         directory.extend(b"PK\x01\x02");
         directory.extend([20, entry.system]);

@@ -72,7 +72,15 @@ fn versions() {
 fn bundles() {
     let packed = pack([("index.html", "<p>"), ("manifest.toml", "name = 'a'"), ("icon.png", "x")]);
     let file = |name: &str| Entry::deflated(name, b"text text text text text text");
+    let sizes = [&[1, 0, 8, 0][..], &[0xff; 8]].concat();
+    let sizes =
+        Entry { compressed: u32::MAX, local_extra: sizes.clone(), extra: sizes, ..file("a") };
+    let fields = Entry { extra: [0xfe, 0xca, 0, 0].repeat(400), ..file("a") };
     let seeds = [
+        seed("sizes_of_64_bits", archive(&[index(), sizes])),
+        seed("extra_fields", archive(&[index(), fields, file("b")])),
+        seed("comment", archive(&[Entry { comment: vec![b'x'; 99], ..index() }])),
+        seed("deep", archive(&[index(), file("a/b/c/d/e/f"), file("a/b/c/D")])),
         seed("packed", packed.expect("a good bundle")),
         seed("folders", archive(&[index(), Entry::stored("a/", b""), file("a/b")])),
         seed("doubled", archive(&[index(), file("a"), file("A"), file("a")])),
