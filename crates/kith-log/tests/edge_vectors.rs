@@ -1,6 +1,7 @@
 //! `docs/protocol/vectors/log-edges.json`, written by the second implementation in
 //! `docs/protocol/check`: what a log may just be, and what must be refused.
 
+use kith_log::sync::ForkProof;
 use kith_log::{
     AuthorId, Body, Checkpoint, Error, Fault, Header, KnownLog, Opening, Place, Run, SpaceId,
     verify_run,
@@ -124,5 +125,17 @@ fn runs_that_bring_nothing_are_nobodys_fault() {
     for case in edges.cases("ignored_runs") {
         let error = edges.verify(case).expect_err(&case["why"].to_string());
         assert!(matches!(error, Error::Gap { .. }), "{}: {error}", case["why"]);
+    }
+}
+
+#[test]
+fn forks_are_proven_or_not() {
+    let edges = edges();
+    for case in edges.cases("forks") {
+        let checkpoint = |name: &str| Checkpoint::decode(&bytes(&case[name])).expect("it decodes");
+        let run = &case["run"];
+        let run = (!run.is_null()).then(|| Run::decode(&bytes(run)).expect("it decodes"));
+        let proof = ForkProof { first: checkpoint("first"), second: checkpoint("second"), run };
+        assert_eq!(proof.verify(&edges.space).is_ok(), case["proves"], "{}", case["why"]);
     }
 }

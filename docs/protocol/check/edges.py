@@ -254,6 +254,54 @@ def runs_ignored():
     return [{"why": why, "held": held, "run": log.write_run(made)} for why, (held, made) in ignored.items()]
 
 
+# Forks
+
+
+def checkpoint(entries, seed=AUTHOR):
+    root, signature = signed(entries, seed=seed)
+    return {"author": WHO, "size": len(entries), "root": root, "signature": signature}
+
+
+def forks():
+    """Two checkpoints and a run, and whether they prove that their author forked."""
+    other = [entry(b"\4other", 3)]
+    small, large, whole = checkpoint(FIRST + other), checkpoint(FIRST + MORE), FIRST + MORE
+    based = run(MORE, FIRST, base_of(FIRST))
+    changed = based | {"entries": [MORE[0], entry(b"\4y", 4), MORE[2]]}
+    forged = base_of(FIRST) | {"signature": bytes(64)}
+    elsewhere = large | {"author": ELSEWHERE}
+    elsewhere["signature"] = sign(OTHER, log.checkpoint_text(SPACE, ELSEWHERE, 5, large["root"]))
+    same_size = checkpoint(FIRST + other * 3)
+    found = [
+        ("two of one size", True, large, same_size, None),
+        ("a run with a base", True, small, large, based),
+        ("the larger one first", True, large, small, based),
+        ("a run from the beginning", True, small, large, run(whole)),
+        ("a base of just the smaller size", True, small, large, run(MORE[1:], whole[:3], base_of(whole[:3]))),
+        ("one checkpoint twice", False, large, large, None),
+        ("two sizes and no run", False, small, large, None),
+        ("one history", False, checkpoint(whole[:3]), large, based),
+        ("two authors", False, large, elsewhere, None),
+        ("the first is not signed", False, checkpoint(FIRST + other, OTHER), large, based),
+        ("the second is not signed", False, large, checkpoint(FIRST + other * 3, OTHER), None),
+        ("the run ends before the larger", False, small, large, run(MORE[:2], FIRST, base_of(FIRST))),
+        ("the run begins behind the smaller", False, small, large, run(MORE[2:], whole[:4], base_of(whole[:4]))),
+        ("a changed entry", False, small, large, changed),
+        ("a run that stands on nothing", False, small, large, run(MORE, FIRST)),
+        ("a base that is not signed", False, small, large, run(MORE, FIRST, forged)),
+    ]
+    return [
+        {
+            "why": why,
+            "proves": proves,
+            "first": log.write_checkpoint(first),
+            "second": log.write_checkpoint(second),
+            "run": made and log.write_run(made),
+        }
+        for why, proves, first, second, made in found
+    ]
+
+
 # Notes
 
 
@@ -310,6 +358,7 @@ def make():
         "refused_runs": runs_refused(),
         "wrong_runs": runs_wrong(),
         "ignored_runs": runs_ignored(),
+        "forks": forks(),
     }
 
 
@@ -337,6 +386,13 @@ def check(vectors):
     for v in vectors.all("ignored_runs"):
         run = log.read_run(log.Reader(v.bytes("run")))
         v.refused(log.verify_run, run, space, held[v["held"]], because=log.Ignored)
+    for v in vectors.all("forks"):
+        first, second = (log.read_checkpoint(log.Reader(v.bytes(name))) for name in ("first", "second"))
+        run = log.read_run(log.Reader(v.bytes("run"))) if v["run"] else None
+        if v["proves"]:
+            log.verify_fork(first, second, run, space)
+        else:
+            v.refused(log.verify_fork, first, second, run, space)
 
 
 if __name__ == "__main__":

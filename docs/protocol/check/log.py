@@ -356,6 +356,34 @@ def verify_run(run, space, held=None):
     return after
 
 
+# Forks
+
+
+def verify_fork(first, second, run, space):
+    """Refuses what does not prove that the author of two checkpoints signed two histories."""
+    verify_checkpoint(first, space)
+    verify_checkpoint(second, space)
+    must(first["author"] == second["author"], "two authors")
+    small, large = sorted((first, second), key=lambda checkpoint: checkpoint["size"])
+    if run is None:
+        must(small["size"] == large["size"] and small["root"] != large["root"], "one history")
+        return
+    must(run["checkpoint"] == large and run["start"] <= small["size"], "another run")
+    peaks = Range()
+    if run["base"]:
+        peaks = Range(run["start"], run["base"]["range"].peaks)
+        said = {"author": run["author"], "size": peaks.size, "root": peaks.root()}
+        verify_checkpoint(said | {"signature": run["base"]["signature"]}, space)
+    else:
+        must(run["start"] == 0, "it stands on nothing")
+    roots = {peaks.size: peaks.root()}
+    for entry in run["entries"]:
+        peaks.append(leaf_hash(entry["header"]))
+        roots[peaks.size] = peaks.root()
+    must(roots[large["size"]] == large["root"], "the entries lead elsewhere")
+    must(roots[small["size"]] != small["root"], "one history")
+
+
 # Vectors
 
 
