@@ -15,7 +15,7 @@ use kith_app::{
 use kith_overlay::storage::BlobScope;
 
 use crate::bundled;
-use crate::store::{AppRecord, Store};
+use crate::store::{AppRecord, Store, StoreError};
 
 /// Bytes of bundles kept in memory while their pages are in use: 16 MiB. A larger bundle is read anew
 /// for each file.
@@ -62,9 +62,10 @@ impl AppStore {
     }
 
     async fn put(&self, record: AppRecord) -> Result<()> {
-        self.store.install_app(record).await?;
+        let installed = self.store.install_app(record).await;
+        // It may be installed although the bundle before it could not be deleted.
         *self.listed.lock().expect("no panic while held") = None;
-        Ok(())
+        Ok(installed?)
     }
 
     /// All apps without their icons, which are large: for who looks often.
@@ -106,7 +107,14 @@ impl AppStore {
         if let Some(open) = self.cached(&hash) {
             return Ok(open);
         }
-        let bytes = self.store.whole_blob(&hash).await?;
+        let bytes = match self.store.whole_blob(&hash).await {
+            Err(StoreError::Damaged) => {
+                tracing::warn!("the bundle of an app is damaged; it must be fetched again");
+                self.store.delete_damaged_blob(&hash).await?;
+                Err(StoreError::Damaged)
+            }
+            read => read,
+        }?;
         let open = Bundle::open(std::io::Cursor::new(bytes.clone()), &Limits::default())
             .map_err(|error| bad_bundle(&error))?;
         let mut cache = self.cache.lock().expect("no panic while held");
@@ -132,12 +140,18 @@ impl AppStore {
 
     /// Whether an app's files are here.
     pub(crate) fn installed(&self, app: &AppId) -> bool {
-        self.store.app(app).is_ok_and(|app| app.is_some())
+        self.store.app(app).is_ok_and(|app| app.is_some_and(|app| self.is_here(&app)))
+    }
+
+    /// Whether the bundle of an app is here, which a failing disk may have taken.
+    fn is_here(&self, record: &AppRecord) -> bool {
+        record.bundled || self.store.has_bundle(&record.signed).unwrap_or(false)
     }
 
     /// What the person granted an app; `None` where its files are not here.
     pub(crate) fn granted(&self, app: &AppId) -> Option<Vec<Permission>> {
-        Some(granted(&self.store.app(app).ok()??).collect())
+        let record = self.store.app(app).ok()?.filter(|record| self.is_here(record))?;
+        Some(granted(&record).collect())
     }
 
     /// An app as the person sees it.
@@ -226,10 +240,15 @@ impl AppStore {
         let size = bytes.len() as u64;
         let hash = *blake3::hash(&bytes).as_bytes();
         let held = self.store.app(&app)?;
-        if let Some(held) = held.as_ref().filter(|held| held.signed.bundle() == hash) {
+        let same = |held: &&AppRecord| held.signed.bundle() == hash && self.is_here(held);
+        if let Some(held) = held.as_ref().filter(same) {
             return Ok(held.clone());
         }
-        let version = held.map_or(1, |held| held.signed.version() + 1);
+        let version = held.map_or(Some(1), |held| held.signed.version().checked_add(1));
+        let version = version.ok_or_else(|| {
+            Error::new(ErrorCode::OlderVersion, "There is no higher version of this app.")
+                .todo("Publish it under another key.")
+        })?;
         let signed = SignedVersion::sign(&secret, version, hash, size).map_err(|error| {
             Error::new(ErrorCode::BadBundle, "The bundle can't be signed.").why(error.to_string())
         })?;

@@ -13,6 +13,9 @@ use kith_log::SpaceId;
 const TOKEN_LIFE: Duration = Duration::from_secs(30);
 /// Tokens alive at once; the oldest goes first. Bounds memory where a program asks for URLs in a loop.
 const MAX_TOKENS: usize = 256;
+/// Tokens alive at once for one place, so that the pages of one app, which get some, leave room for
+/// those that the person waits for.
+const MAX_TOKENS_PER_PLACE: usize = 16;
 /// Bytes of a label's MAC. 160 bits can't be guessed, and 32 characters fit into a DNS label.
 const LABEL_BYTES: usize = 20;
 
@@ -45,7 +48,11 @@ impl Doorkeeper {
         let token = BASE64URL_NOPAD.encode(&random);
         let mut tokens = self.tokens.lock().expect("no panic while held");
         tokens.retain(|token| now.duration_since(token.made) < TOKEN_LIFE);
-        if tokens.len() == MAX_TOKENS {
+        let of_place = tokens.iter().filter(|token| token.place == place).count();
+        if of_place == MAX_TOKENS_PER_PLACE {
+            let oldest = tokens.iter().position(|token| token.place == place);
+            tokens.remove(oldest.expect("there are some"));
+        } else if tokens.len() == MAX_TOKENS {
             tokens.pop_front();
         }
         tokens.push_back(Token { hash: blake3::hash(token.as_bytes()), place, made: now });
@@ -131,10 +138,29 @@ mod tests {
     #[test]
     fn a_flood_of_tokens_drops_the_oldest() {
         let (keeper, now) = (keeper(), Instant::now());
+        let place = |n: usize| {
+            let mut id = [0; 32];
+            id[..8].copy_from_slice(&n.to_be_bytes());
+            Place::Space(SpaceId::from_bytes(id))
+        };
         let tokens: Vec<_> = (0..=MAX_TOKENS)
-            .map(|n| keeper.mint(Place::Dashboard, [u8::try_from(n % 251).unwrap(); 32], now))
+            .map(|n| keeper.mint(place(n), [u8::try_from(n % 251).unwrap(); 32], now))
             .collect();
         assert_eq!(keeper.tokens.lock().unwrap().len(), MAX_TOKENS);
-        assert!(keeper.redeem(tokens.last().unwrap(), &Place::Dashboard, now).is_some());
+        assert_eq!(keeper.redeem(&tokens[0], &place(0), now), None);
+        assert!(keeper.redeem(&tokens[MAX_TOKENS], &place(MAX_TOKENS), now).is_some());
+    }
+
+    #[test]
+    fn a_page_that_asks_for_tokens_in_a_loop_takes_nobody_elses() {
+        let (keeper, now) = (keeper(), Instant::now());
+        let page = Place::Space(SpaceId::from_bytes([1; 32]));
+        let persons = keeper.mint(Place::Dashboard, [255; 32], now);
+        let first = keeper.mint(page.clone(), [254; 32], now);
+        for n in 0..MAX_TOKENS {
+            keeper.mint(page.clone(), [u8::try_from(n % 251).unwrap(); 32], now);
+        }
+        assert_eq!(keeper.redeem(&first, &page, now), None);
+        assert!(keeper.redeem(&persons, &Place::Dashboard, now).is_some());
     }
 }

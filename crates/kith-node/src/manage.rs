@@ -40,6 +40,13 @@ impl Inner {
         Ok(records.into_iter().find(|(_, record)| record.app == *app).map(|(space, _)| space))
     }
 
+    /// Notes that a space is used now. A full disk, which can't note it, is no reason not to open it.
+    pub(crate) async fn used(&self, space: SpaceId) {
+        if let Err(error) = self.store.use_space(space, now_ms()).await {
+            tracing::debug!(%space, %error, "that it was opened is not noted");
+        }
+    }
+
     /// The URL of a space's page, with a token that works once.
     pub(crate) fn space_url(&self, space: &SpaceId, path: &str) -> Result<String> {
         let label = self.spaces.get(space)?.label.clone();
@@ -58,7 +65,7 @@ impl Inner {
         let url = match &page.space {
             Some(space) => {
                 let space = self.parse_space(space)?;
-                self.store.use_space(space, now_ms()).await?;
+                self.used(space).await;
                 self.space_url(&space, &page.path)?
             }
             None => {
@@ -307,6 +314,11 @@ impl Inner {
                 let (app, space) = (app.to_string(), space.to_string());
                 let ready = OpeningStage::Ready(OpenedSpace { url, app, space });
                 tokio::sync::watch::channel(ready).1
+            }
+            _ if self.store.app(&app)?.is_some() => {
+                return Err(Error::new(ErrorCode::NotFound, "The files of this app are gone.")
+                    .why("They were found damaged on this computer's disk.")
+                    .todo("Open a link to the app again: it is fetched anew."));
             }
             _ => return Err(no_app()),
         };

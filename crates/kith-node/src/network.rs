@@ -57,7 +57,7 @@ pub(crate) async fn bind(
     let bound = overlay.bound();
     let port =
         |v4: bool| bound.iter().find(|addr| addr.is_ipv4() == v4).map_or(0, SocketAddr::port);
-    settings.set_ports([port(true), port(false)]).await?;
+    settings.set_ports([port(true), port(false)]).await;
     Ok((overlay, sync, events))
 }
 

@@ -86,7 +86,10 @@ impl Node {
             settings,
             spaces,
         });
-        inner.apps.install_bundled(now_ms()).await?;
+        if let Err(error) = inner.apps.install_bundled(now_ms()).await {
+            // A full disk, most likely, which is no reason not to show what is on it.
+            inner.problems.lock().expect("no panic while held").add(error, None);
+        }
         inner.collect_bundles().await;
         for (space, record) in inner.store.spaces()? {
             // One that can't be opened is no reason to keep the others closed.

@@ -249,7 +249,7 @@ impl Inner {
         let record = SpaceRecord { app, secret, public, name, joined: now, used: now };
         let space = record.id();
         if self.store.space(&space)?.is_some() {
-            self.store.use_space(space, now).await?;
+            self.used(space).await;
             return Ok(space);
         }
         self.store.add_space(record.clone()).await?;
@@ -286,7 +286,7 @@ impl Inner {
     /// Fetches the app where it is not here, then asks; or installs it, where that was granted.
     async fn fetch_for(self: &Arc<Self>, opening: &OneOpening, granted: bool) -> Result<()> {
         let app = *opening.link.app();
-        if self.store.app(&app)?.is_none() {
+        if !self.apps.installed(&app) {
             if bundled::find(&app).is_some() {
                 return Err(no_app());
             }

@@ -1,7 +1,5 @@
 //! The person's settings, kept in the store.
 
-use std::sync::Mutex;
-
 use kith_api::{Error, ErrorCode, MAX_NAME, Result, Settings, SettingsChange};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -22,7 +20,8 @@ struct Kept {
 pub(crate) struct SettingsStore {
     store: Store,
     current: watch::Sender<Settings>,
-    ports: Mutex<[u16; 2]>,
+    /// Those of the last run.
+    ports: [u16; 2],
 }
 
 impl SettingsStore {
@@ -38,7 +37,7 @@ impl SettingsStore {
             })?,
         };
         let current = watch::Sender::new(Settings { name: kept.name, lan: kept.lan });
-        Ok(Self { store, current, ports: Mutex::new(kept.ports) })
+        Ok(Self { store, current, ports: kept.ports })
     }
 
     /// The settings now.
@@ -53,38 +52,52 @@ impl SettingsStore {
 
     /// Changes them, on disk first.
     pub(crate) async fn set(&self, change: SettingsChange) -> Result<Settings> {
-        let mut settings = self.get();
-        if let Some(name) = change.name {
-            settings.name = person_name(&name)?;
-        }
-        if let Some(lan) = change.lan {
-            settings.lan = lan;
-        }
-        self.keep(&settings, self.ports()).await?;
-        self.current.send_replace(settings.clone());
-        Ok(settings)
+        let name = change.name.map(|name| person_name(&name)).transpose()?;
+        self.keep(move |kept| {
+            if let Some(name) = &name {
+                kept.name.clone_from(name);
+            }
+            kept.lan = change.lan.unwrap_or(kept.lan);
+        })
+        .await?;
+        Ok(self.get())
     }
-}
 
-impl SettingsStore {
     /// The UDP ports of the last run, IPv4's and IPv6's; 0 for none.
     pub(crate) fn ports(&self) -> [u16; 2] {
-        *self.ports.lock().expect("no panic while held")
+        self.ports
     }
 
-    /// Keeps the ports for the next run.
-    pub(crate) async fn set_ports(&self, ports: [u16; 2]) -> Result<()> {
-        if self.ports() != ports {
-            self.keep(&self.get(), ports).await?;
-            *self.ports.lock().expect("no panic while held") = ports;
+    /// Keeps the ports for the next run. A disk that is full is no reason not to run now.
+    pub(crate) async fn set_ports(&self, ports: [u16; 2]) {
+        if self.ports == ports {
+            return;
         }
-        Ok(())
+        if let Err(error) = self.keep(move |kept| kept.ports = ports).await {
+            tracing::warn!(%error, "the ports of this run are not remembered");
+        }
     }
 
-    async fn keep(&self, settings: &Settings, ports: [u16; 2]) -> Result<()> {
-        let kept = Kept { name: settings.name.clone(), lan: settings.lan, ports };
-        let bytes = serde_json::to_vec(&kept).expect("plain data");
-        Ok(self.store.set_settings(bytes).await?)
+    /// Changes what is kept, each change upon the one before.
+    async fn keep(&self, change: impl Fn(&mut Kept) + Send + 'static) -> Result<()> {
+        let Settings { name, lan } = self.get();
+        let first = Kept { name, lan, ports: self.ports };
+        let changed = self.store.change_settings(move |held| {
+            let held = held.and_then(|held| serde_json::from_slice(held).ok());
+            let mut kept: Kept = held.unwrap_or_else(|| first.clone());
+            change(&mut kept);
+            serde_json::to_vec(&kept).expect("plain data")
+        });
+        changed.await?;
+        // Read again: of two changes at once, the one that comes here last may be the older one.
+        self.current.send_modify(|current| {
+            let held = self.store.settings().ok().flatten();
+            if let Some(Ok(Kept { name, lan, .. })) = held.map(|held| serde_json::from_slice(&held))
+            {
+                *current = Settings { name, lan };
+            }
+        });
+        Ok(())
     }
 }
 
@@ -108,6 +121,22 @@ pub(crate) fn person_name(name: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn changes_at_once_are_all_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), crate::store::Options::default()).unwrap();
+        let settings = SettingsStore::load(store.clone(), "Ada").unwrap();
+        let name = SettingsChange { name: Some("Ben".into()), lan: None };
+        let lan = SettingsChange { name: None, lan: Some(false) };
+        let (first, second, ()) =
+            tokio::join!(settings.set(name), settings.set(lan), settings.set_ports([1, 2]));
+        first.and(second).unwrap();
+        let now = Settings { name: "Ben".into(), lan: false };
+        assert_eq!(settings.get(), now);
+        let again = SettingsStore::load(store, "Ada").unwrap();
+        assert_eq!((again.get(), again.ports()), (now, [1, 2]));
+    }
 
     #[test]
     fn names_are_trimmed_and_checked() {

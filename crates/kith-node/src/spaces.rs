@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::now_ms;
 use crate::manage::display_name;
 use crate::settings::{SettingsStore, person_name};
-use crate::store::{MemberRecord, Query, SpaceRecord, Store, StoredEntry};
+use crate::store::{MemberRecord, Query, SpaceRecord, Store, StoreError, StoredEntry};
 use crate::streams;
 use crate::writer::Writer;
 
@@ -33,6 +33,10 @@ const MAX_WAITING_MESSAGES: usize = 64;
 const MAX_REMOVED: usize = 1_024;
 /// Entries read at once for a subscriber: few, so that a slow page holds little memory.
 const BATCH: usize = 64;
+/// Bytes of these entries, but for the last one: 256 KiB for each subscription.
+const BATCH_BYTES: usize = 256 * 1024;
+/// How long a subscription waits when the disk fails, before it reads again.
+const READ_AGAIN: Duration = Duration::from_secs(1);
 /// Entries that one `space.read` returns where the page names no limit.
 const DEFAULT_READ: usize = 100;
 
@@ -203,7 +207,8 @@ impl Spaces {
 
     /// When the newest entry of the app's was written.
     pub(crate) fn newest(&self, space: &SpaceId) -> Result<Option<u64>> {
-        let newest = Query { after: 0, before: Some(u64::MAX), limit: 1, kinds: kinds(None) };
+        let newest =
+            Query { before: Some(u64::MAX), limit: 1, kinds: kinds(None), ..Query::default() };
         Ok(self.store.entries(space, &newest)?.entries.first().map(|entry| entry.time))
     }
 
@@ -257,8 +262,13 @@ impl Spaces {
 
     pub(crate) fn read(&self, space: &SpaceId, read: &Read) -> Result<Entries> {
         let limit = read.limit.unwrap_or(DEFAULT_READ).clamp(1, MAX_READ);
-        let query =
-            Query { after: read.after, before: read.before, limit, kinds: kinds(read.kind) };
+        let query = Query {
+            after: read.after,
+            before: read.before,
+            limit,
+            kinds: kinds(read.kind),
+            ..Query::default()
+        };
         let page = self.store.entries(space, &query)?;
         let entries = page.entries.into_iter().filter_map(to_entry).collect();
         Ok(Entries { entries, max_serial: page.max_serial })
@@ -316,8 +326,15 @@ impl Spaces {
     ) -> Result<EventStream> {
         self.get(&space)?;
         let watch = self.store.watch(&space)?;
-        let start =
-            Reader { store: self.store.clone(), space, after, kind, watch, batch: VecDeque::new() };
+        let start = Reader {
+            store: self.store.clone(),
+            space,
+            after,
+            kind,
+            watch,
+            batch: VecDeque::new(),
+            max_serial: 0,
+        };
         Ok(stream::unfold(start, |mut reader| async move {
             let event = reader.next().await?;
             Some((Event::Entry(event), reader))
@@ -364,20 +381,31 @@ struct Reader {
     after: u64,
     kind: Option<EntryKind>,
     watch: watch::Receiver<u64>,
-    batch: VecDeque<EntryEvent>,
+    /// As they are stored: JSON takes ten times as much once it is parsed.
+    batch: VecDeque<StoredEntry>,
+    max_serial: u64,
 }
 
 impl Reader {
-    /// The next entry; `None` when the space was left, or its disk fails.
+    /// The next entry; `None` when the space was left, or the node is stopping.
     async fn next(&mut self) -> Option<EntryEvent> {
         loop {
-            if let Some(event) = self.batch.pop_front() {
-                return Some(event);
+            if let Some(entry) = self.batch.pop_front() {
+                let Some(entry) = to_entry(entry) else { continue };
+                return Some(EntryEvent { entry, max_serial: self.max_serial });
             }
             // Noted before reading, so that what arrives meanwhile wakes us again.
             let newest = *self.watch.borrow_and_update();
             if newest > self.after {
-                self.fill()?;
+                match self.fill() {
+                    Ok(()) => {}
+                    Err(StoreError::NotFound(_) | StoreError::Closed) => return None,
+                    Err(error) => {
+                        tracing::warn!(space = %self.space, %error, "entries can't be read");
+                        tokio::time::sleep(READ_AGAIN).await;
+                        continue;
+                    }
+                }
             }
             if self.batch.is_empty() && self.after >= newest {
                 self.watch.changed().await.ok()?;
@@ -385,20 +413,20 @@ impl Reader {
         }
     }
 
-    fn fill(&mut self) -> Option<()> {
-        let query =
-            Query { after: self.after, before: None, limit: BATCH, kinds: kinds(self.kind) };
-        let page = self.store.entries(&self.space, &query).ok()?;
-        let max_serial = page.max_serial;
+    fn fill(&mut self) -> Result<(), StoreError> {
+        let query = Query {
+            after: self.after,
+            before: None,
+            limit: BATCH,
+            kinds: kinds(self.kind),
+            max_bytes: Some(BATCH_BYTES),
+        };
+        let page = self.store.entries(&self.space, &query)?;
+        self.max_serial = page.max_serial;
         // Nothing more of these kinds: what is left are entries of others.
-        self.after = page.entries.last().map_or(max_serial, |entry| entry.serial);
-        self.batch.extend(
-            page.entries
-                .into_iter()
-                .filter_map(to_entry)
-                .map(|entry| EntryEvent { entry, max_serial }),
-        );
-        Some(())
+        self.after = page.entries.last().map_or(page.max_serial, |entry| entry.serial);
+        self.batch.extend(page.entries);
+        Ok(())
     }
 }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use futures_util::StreamExt;
 use kith_api::{
-    Caller, Empty, ErrorCode, Event, Events, OpenBegin, OpenConfirm, OpeningRef, OpeningStage,
-    Publish, Service, SpaceChoice, Subscription,
+    Caller, Doorkeeper, Empty, ErrorCode, Event, Events, OpenBegin, OpenConfirm, OpeningRef,
+    OpeningStage, Publish, Service, SpaceChoice, Subscription,
 };
 use kith_node::{Config, Node};
 use tempfile::TempDir;
@@ -96,6 +96,46 @@ async fn a_bundle_goes_with_the_opening_it_was_fetched_for() {
     b.close().await;
     let b = start(to.path()).await;
     assert_eq!(files(&to), 2);
+    a.close().await;
+    b.close().await;
+}
+
+/// A bundle that the disk damaged is noticed, and fetched again with the next link.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_bundle_is_fetched_anew() {
+    let (from, to) = (TempDir::new().expect("a directory"), TempDir::new().expect("a directory"));
+    let (a, b) = (start(from.path()).await, start(to.path()).await);
+    let link = publish(&a, &APP).await;
+    let opening = ask(&b, &link).await;
+    let confirm = OpenConfirm { opening, space: SpaceChoice::Own };
+    let opened = b.open_confirm(&OWNER, confirm).await.expect("it is installed");
+    let app = opened.app.parse().expect("an id");
+    b.close().await;
+    for file in std::fs::read_dir(to.path().join("blobs")).expect("blobs") {
+        let path = file.expect("a file").path();
+        let bytes = std::fs::read(&path).expect("it is read");
+        std::fs::write(&path, vec![7; bytes.len()]).expect("it is damaged");
+    }
+
+    let b = start(to.path()).await;
+    let label = opened.url.trim_start_matches("http://").split('.').next().expect("a label");
+    assert!(b.origin(label).is_some_and(|origin| origin.ready), "not noticed yet");
+    let error = b.file(&app, "index.html").await.expect_err("it is damaged");
+    assert_eq!(error.code, ErrorCode::Storage);
+    assert!(
+        b.origin(label).is_some_and(|origin| !origin.ready),
+        "its page says what is to be done"
+    );
+    let page =
+        Caller::Page { app, space: kith_log::SpaceId::from_hex(&opened.space).expect("an id") };
+    let error = b.subscribe(&page, Subscription::Arrival).await.err().expect("nothing arrives");
+    assert_eq!((error.code, error.todo.is_empty()), (ErrorCode::NotFound, false));
+
+    let opening = ask(&b, &link).await;
+    let confirm = OpenConfirm { opening, space: SpaceChoice::Own };
+    b.open_confirm(&OWNER, confirm).await.expect("it is installed again");
+    let file = b.file(&app, "index.html").await.expect("it is whole");
+    assert_eq!(&*file.bytes, b"<p>Hello</p>");
     a.close().await;
     b.close().await;
 }

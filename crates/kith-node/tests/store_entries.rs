@@ -144,3 +144,21 @@ async fn a_refused_write_leaves_no_trace_and_hurts_no_other() {
     assert_eq!(kept.unwrap().serials, 1..=2);
     assert_eq!(read(&store, &id, Query::default()), pairs(&[(2, "kept")]));
 }
+
+/// A page that reads slowly holds little of what somebody wrote much of.
+#[tokio::test]
+async fn a_page_ends_where_its_bytes_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    let id = store.add_space(space(1)).await.unwrap();
+    for _ in 0..6 {
+        let large = Body::new(BodyKind::App, vec![b'x'; 100_000]);
+        store.append(id, vec![large], 0).await.unwrap();
+    }
+    let query = |after, max_bytes| Query { after, limit: 100, max_bytes, ..Query::default() };
+    let page = store.entries(&id, &query(1, Some(250_000))).unwrap();
+    assert_eq!(page.entries.len(), 3);
+    let last = page.entries.last().unwrap().serial;
+    assert_eq!(store.entries(&id, &query(last, Some(0))).unwrap().entries.len(), 1);
+    assert_eq!(store.entries(&id, &query(last, None)).unwrap().entries.len(), 3);
+}

@@ -107,7 +107,7 @@ async fn one_entry_among_many_of_another_kind_is_found_at_once() {
 
     let kinds = vec![BodyKind::App, BodyKind::Bytes, BodyKind::Update];
     for before in [None, Some(u64::MAX)] {
-        let query = Query { after: 0, before, limit: 100, kinds: kinds.clone() };
+        let query = Query { before, limit: 100, kinds: kinds.clone(), ..Query::default() };
         disk.0.store(0, Ordering::Relaxed);
         let page = store.entries(&id, &query).unwrap();
         assert_eq!(page.entries.len(), 1);

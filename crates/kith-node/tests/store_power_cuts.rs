@@ -156,7 +156,7 @@ async fn live(session: &mut Session, other: &Store) {
     session.say(second, 100_000).await;
     session.install(1, 1, 50_000).await;
     session.transfer(&[3, 4, 9]).await;
-    session.store.set_settings(vec![1; 100]).await.unwrap();
+    session.store.change_settings(|_| vec![1; 100]).await.unwrap();
     session.promise(Promise::Settings { settings: vec![1; 100] });
     let secret = AppSecret::bundled("own");
     session.store.add_key("own", &secret).await.unwrap();
@@ -242,6 +242,7 @@ impl<'a> Checked<'a> {
             before: Some(serials.end() + 1),
             limit: 1_000,
             kinds: Vec::new(),
+            max_bytes: None,
         };
         let page = self.store.entries(space, &query).unwrap();
         assert_eq!(page.entries.len(), run.entries().len());

@@ -174,7 +174,7 @@ fn one_process_opens_a_directory_once() {
     assert!(matches!(refused, StoreError::Locked { pid: Some(pid), .. } if pid == own));
     run(store.close());
     drop(open(dir.path()));
-    assert!(matches!(run(store.set_settings(vec![])), Err(StoreError::Closed)));
+    assert!(matches!(run(store.change_settings(|_| vec![])), Err(StoreError::Closed)));
     assert!(matches!(store.settings(), Err(StoreError::Closed)));
 }
 

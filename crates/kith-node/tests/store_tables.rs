@@ -61,8 +61,8 @@ async fn what_was_set_outlives_the_store() {
     assert_ne!(node.0, page.0);
     assert_eq!(format!("{node:?} {page:?}"), "NodeSecret(…) PageSecret(…)");
     assert_eq!(store.settings().unwrap(), None);
-    store.set_settings(b"dark".to_vec()).await.unwrap();
-    let over = store.set_settings(vec![0; MAX_SETTINGS + 1]).await;
+    store.change_settings(|_| b"dark".to_vec()).await.unwrap();
+    let over = store.change_settings(|_| vec![0; MAX_SETTINGS + 1]).await;
     assert!(matches!(over, Err(StoreError::Limit(_))), "{over:?}");
     store.block_peer([1; 32], true).await.unwrap();
     store.block_peer([2; 32], true).await.unwrap();

@@ -138,6 +138,34 @@ fn a_node_whose_disk_was_full_starts_again_with_everything() {
 }
 
 #[test]
+fn a_node_starts_on_a_disk_that_is_full_and_shows_what_is_there() {
+    let disk = Disk::mount("24m");
+    let mut node = Node::start(disk.path());
+    let mut page = Page::open(&node, "Chat");
+    let filler = disk.fill();
+    let mut texts = Vec::new();
+    // Down to the last page that the database has free.
+    for size in [60_000, 10_000, 2_000, 100] {
+        let refused = loop {
+            let text = format!("{} {}", texts.len(), "x".repeat(size));
+            match page.append(&text) {
+                Ok(_) => texts.push(text),
+                Err(refused) => break refused,
+            }
+            assert!(texts.len() < 10_000, "the disk is never full");
+        };
+        assert_clear(&refused, "disk_full");
+    }
+    node.signal("KILL");
+    node.ended();
+    let node = Node::start(disk.path());
+    let mut page = Page::open(&node, "Chat");
+    assert!(page.texts() == texts);
+    std::fs::remove_file(filler).unwrap();
+    page.append("there is room again").expect("there is room");
+}
+
+#[test]
 fn a_read_only_directory_is_said() {
     let disk = Disk::mount("24m");
     for fresh in [true, false] {

@@ -1,6 +1,7 @@
 //! Installed apps.
 
 use kith_app::{AppId, SignedVersion};
+use kith_overlay::storage::{BlobScope, BlobState};
 use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
 
@@ -123,6 +124,15 @@ impl Store {
             })
             .await?;
         if removed.bundled { Ok(()) } else { self.delete_blob(&removed.signed.bundle()).await }
+    }
+
+    /// Whether the bundle of a version is here, all of it.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn has_bundle(&self, signed: &SignedVersion) -> Result<bool, StoreError> {
+        let state = self.blob(BlobScope::Public, &signed.bundle())?;
+        Ok(matches!(state, BlobState::Complete { .. }))
     }
 
     /// An installed app.

@@ -125,7 +125,7 @@ impl Store {
         self.identity().restored
     }
 
-    /// The node's settings, as they were given to [`Self::set_settings`].
+    /// The node's settings, as they were given to [`Self::change_settings`].
     ///
     /// # Errors
     /// The disk's.
@@ -136,15 +136,21 @@ impl Store {
         })
     }
 
-    /// Keeps the node's settings, encoded by the caller.
+    /// Changes the node's settings, which are encoded by the caller: `change` gets what is kept and
+    /// returns what is to be. It may run several times.
     ///
     /// # Errors
     /// [`StoreError::Limit`] over [`MAX_SETTINGS`]; the disk's.
-    pub async fn set_settings(&self, settings: Vec<u8>) -> Result<(), StoreError> {
-        if settings.len() > MAX_SETTINGS {
-            return Err(StoreError::Limit("settings have 64 KiB at most"));
-        }
-        self.write(settings.len(), move |tx| {
+    pub async fn change_settings(
+        &self,
+        change: impl Fn(Option<&[u8]>) -> Vec<u8> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        self.write(MAX_SETTINGS, move |tx| {
+            let held = tx.look(META)?.get(SETTINGS)?.map(|held| held.value().to_owned());
+            let settings = change(held.as_deref());
+            if settings.len() > MAX_SETTINGS {
+                return Err(StoreError::Limit("settings have 64 KiB at most"));
+            }
             tx.change(META)?.insert(SETTINGS, settings.as_slice())?;
             Ok(())
         })

@@ -80,8 +80,8 @@ impl LogStorage for Store {
     ) -> BoxFuture<'a, StorageResult<Option<SignedVersion>>> {
         Box::pin(async move {
             // The versions of what comes with kith come from the binary only.
-            let app = self.app(app)?.filter(|app| !app.bundled);
-            Ok(app.map(|app| app.signed))
+            let Some(app) = self.app(app)?.filter(|app| !app.bundled) else { return Ok(None) };
+            Ok(self.has_bundle(&app.signed)?.then_some(app.signed))
         })
     }
 }

@@ -29,6 +29,9 @@ pub struct Query {
     pub limit: usize,
     /// Only of these kinds; all, where there are none.
     pub kinds: Vec<BodyKind>,
+    /// The page ends with the entry that brings its bodies over so many bytes; [`MAX_READ_BYTES`]
+    /// where it is more, or nothing is said.
+    pub max_bytes: Option<usize>,
 }
 
 /// An entry as apps see it.
@@ -67,6 +70,7 @@ impl Store {
     pub fn entries(&self, space: &SpaceId, query: &Query) -> Result<Page, StoreError> {
         let record = self.space(space)?.ok_or(StoreError::NotFound("space"))?;
         let keys = record.keys();
+        let max_bytes = query.max_bytes.unwrap_or(MAX_READ_BYTES).min(MAX_READ_BYTES);
         self.read(|snapshot| {
             let (arrivals, max_serial, _) = clock(snapshot, space)?;
             let places = choose(snapshot, arrivals, query)?;
@@ -77,7 +81,7 @@ impl Store {
                 let entry = reader.entry(serial, number, index)?;
                 bytes += entry.body.as_ref().map_or(0, |body| body.payload.len());
                 entries.push(entry);
-                if bytes > MAX_READ_BYTES {
+                if bytes > max_bytes {
                     break;
                 }
             }
