@@ -56,6 +56,8 @@ enum Look {
     Asked,
     /// Another peer is answering already.
     Busy,
+    /// It is another peer's turn.
+    NotYet,
     /// There is nothing to ask this peer for.
     Done,
     /// The author hasn't signed what the peer claims to hold.
@@ -63,34 +65,41 @@ enum Look {
 }
 
 impl SpaceSync {
-    /// Asks peers for what they have and we lack, as far as their limits allow. Returns whether it
-    /// found a liar: then it is to be called again, since others may be asked instead.
+    /// Asks peers for what they have and we lack, as far as their limits allow. Returns whether it is
+    /// to be called again: it found a liar, and others may be asked instead; or it asked nobody, and
+    /// has not come to those whose turn it is.
     pub(super) fn schedule(&mut self, now: Duration) -> bool {
-        let mut liars = false;
+        let (mut liars, mut asked, mut not_yet) = (false, false, false);
         let peers: Vec<_> = self.peers.keys().copied().collect();
         for id in peers {
             let mut busy = 0;
             while let Some(author) = self.next_wanted(id) {
                 match self.look(now, id, &author) {
-                    Look::Asked => {}
+                    Look::Asked => asked = true,
                     Look::Lied(error) => {
                         self.misbehaved(id, error);
                         liars = true;
                     }
                     // The answer of whoever is asked leads to the next look at all of them.
                     Look::Busy => busy += 1,
+                    Look::NotYet => {
+                        busy += 1;
+                        not_yet = true;
+                    }
                     Look::Done => {
                         if let Some(peer) = self.peers.get_mut(&id) {
                             peer.wanted.remove(&author);
                         }
                     }
                 }
-                if busy == MAX_BUSY_LOOKS {
+                // No longer than once round.
+                let wanted = self.peers.get(&id).map_or(0, |peer| peer.wanted.len());
+                if busy >= wanted.min(MAX_BUSY_LOOKS) {
                     break;
                 }
             }
         }
-        liars
+        liars || (not_yet && !asked)
     }
 
     /// The next log to look at for a peer, in turn, if it may be asked for more.
@@ -112,10 +121,6 @@ impl SpaceSync {
         if claim.state != ClaimState::Open || claim.not_before > now || !self.follows(author) {
             return Look::Done;
         }
-        // In turn: who was asked before and did not bring it lets others try.
-        if claim.asked.is_some() && self.another_has_more(now, id, author, claim.asked) {
-            return Look::Busy;
-        }
         let size = claim.checkpoint.size;
         let budget = MAX_RUNS_PER_PEER.saturating_sub(peer.runs).min(MAX_RUNS_PER_FETCH);
         let (kind, at, missing) = match self.logs.get(author) {
@@ -131,6 +136,10 @@ impl SpaceSync {
             }
             None => first_fetch(size, self.config.order),
         };
+        // In turn: who was asked before and did not bring it lets others try.
+        if claim.asked.is_some() && self.another_has_more(now, id, author, claim.asked) {
+            return Look::NotYet;
+        }
         // So that nobody keeps others from being asked by claiming more than there is.
         if let Err(error) = claim.checkpoint.verify(&self.config.space) {
             return Look::Lied(error);
