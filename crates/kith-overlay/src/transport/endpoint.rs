@@ -6,7 +6,7 @@ use iroh::endpoint::{QuicTransportConfig, VarInt, presets};
 use iroh::{Endpoint, RelayMode, SecretKey};
 
 use super::gate::Gate;
-use super::limits::{ALPN, CONNECTION_WINDOW, MAX_STREAMS, SEND_WINDOW, STREAM_WINDOW};
+use super::limits::{ALPN, MAX_STREAMS, SEND_WINDOW, STRANGER_WINDOW, STREAM_WINDOW};
 use super::{Bind, Config};
 
 /// Why a node has no connections at all.
@@ -49,7 +49,7 @@ pub(crate) async fn bind(config: &Config, gate: &Gate) -> Result<Bound, BindErro
 fn transport(config: &Config) -> QuicTransportConfig {
     let idle = config.timings.idle.try_into().expect("an idle timeout is far below 2^62 ms");
     QuicTransportConfig::builder()
-        .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
+        .receive_window(VarInt::from_u32(STRANGER_WINDOW))
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
         .send_window(SEND_WINDOW)
         .max_concurrent_bidi_streams(VarInt::from_u32(MAX_STREAMS))

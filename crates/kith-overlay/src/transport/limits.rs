@@ -7,8 +7,10 @@ pub const ALPN: &[u8] = b"kith/1";
 /// The version that Hello carries. A peer with another one is incompatible.
 pub const VERSION: u16 = 1;
 
-/// Bytes that a peer may have under way on one connection. Bounds memory at 256 x 8 MiB, and lets
-/// 8 streams that nobody reads go by before the others are held back.
+/// Bytes that a peer may have under way on one connection, before it is wanted or shares a space.
+/// What comes with gaps is kept until they are filled: bounds what strangers cost at 192 x 1 MiB.
+pub const STRANGER_WINDOW: u32 = 1024 * 1024;
+/// The same from then on. Lets 8 streams that nobody reads go by before the others are held back.
 pub const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 /// Bytes that a peer may have under way on one stream: 80 Mbit/s at a round trip of 100 ms.
 pub const STREAM_WINDOW: u32 = 1024 * 1024;

@@ -186,7 +186,7 @@ impl Node {
             let verdict = table.connected(peer.id(), slot, new.hello.lost, address);
             (verdict, table.get(&peer.id()).is_some_and(|known| !known.reasons().is_empty()))
         });
-        if wanted {
+        if wanted || peer.dialled() {
             peer.is_no_stranger();
         }
         let serves = match verdict {
@@ -246,7 +246,7 @@ impl Node {
         // The oldest connection comes first.
         let oldest = live.find(|peer| peer.stranger_for(grace).as_ref().is_some_and(&meant));
         if let Some(peer) = oldest {
-            peer.is_no_stranger();
+            peer.leave_strangers();
             peer.close(Close::limits("made room for another"));
         }
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use iroh::EndpointId;
-use iroh::endpoint::Connection;
+use iroh::endpoint::{Connection, VarInt};
 use kith_app::AppId;
 use kith_log::SpaceId;
 use n0_future::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use super::control::{Control, RunId};
 use super::entering::Entering;
 use super::gate::OneOf;
 use super::lane::{self, Lane};
-use super::limits::{MAX_FRAME, MAX_LANES, MAX_STRANGE_SPACES, MAX_TOLD};
+use super::limits::{CONNECTION_WINDOW, MAX_FRAME, MAX_LANES, MAX_STRANGE_SPACES, MAX_TOLD};
 use super::outbox::Outbox;
 use super::refused::Refused;
 use super::stream::StreamError;
@@ -296,8 +296,14 @@ impl Peer {
         stranger.as_ref().filter(|_| self.since.elapsed() >= least).map(OneOf::prefix)
     }
 
-    /// It is wanted, or shares a space: it takes no stranger's place.
+    /// It is wanted, or shares a space: it takes no stranger's place, and may send more at once.
     pub(crate) fn is_no_stranger(&self) {
+        self.leave_strangers();
+        self.conn.set_receive_window(VarInt::from_u32(CONNECTION_WINDOW));
+    }
+
+    /// It takes no stranger's place.
+    pub(crate) fn leave_strangers(&self) {
         let stranger = self.stranger.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(stranger);
     }
