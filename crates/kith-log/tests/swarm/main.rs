@@ -84,6 +84,48 @@ fn any_disorder_ends_with_equal_logs() {
 }
 
 #[test]
+fn whoever_begins_with_the_newest_ends_with_equal_logs_too() {
+    let mut rounds = 0;
+    for seed in seeds().take(40) {
+        let _seed = SeedOnPanic(seed);
+        let nodes = 3 + (seed % 4) as usize;
+        let mut world = World::new(seed, nodes);
+        for at in (0..nodes).filter(|at| (seed >> at) % 2 == 0) {
+            world.nodes[at].order = Order::NewestFirst;
+            world.configure(at, |_| ());
+        }
+        world.connect_all();
+        (world.loss, world.duplication) = (seed % 3 * 5, seed % 5 * 3);
+        chaos(&mut world, 800, seed % 2 == 0);
+        (world.loss, world.duplication) = (0, 0);
+        world.connect_all();
+        world.settle(2 * HOUR);
+        // What is missing now are beginnings, and they are fetched when asked for.
+        for round in 0.. {
+            assert!(round < 200, "the beginnings never come");
+            let now = world.now;
+            let mut all = true;
+            for at in 0..nodes {
+                let node = &mut world.nodes[at];
+                let authors: Vec<_> = node.store.logs.keys().copied().collect();
+                for author in authors {
+                    all &= node.sync.fetch_older(now, &author).is_err();
+                }
+                world.drain(at);
+            }
+            if all {
+                break;
+            }
+            rounds += 1;
+            world.settle(HOUR);
+        }
+        world.assert_equal();
+        world.assert_no_fork();
+    }
+    assert!(rounds > 20, "{rounds} rounds: nobody lacked a beginning");
+}
+
+#[test]
 fn a_late_member_gets_everything_through_one_peer() {
     for seed in seeds().take(10) {
         let _seed = SeedOnPanic(seed);

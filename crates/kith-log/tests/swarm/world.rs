@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use kith_log::sync::{Action, Config, PeerId, SpaceSync, Ticket};
+use kith_log::sync::{Action, Config, Order, PeerId, SpaceSync, Ticket};
 use kith_log::{
     AuthorId, AuthorSecret, Body, BodyKind, Draft, Opening, SpaceId, VerifiedRun, append,
 };
@@ -52,6 +52,7 @@ pub enum Work {
 pub struct Node {
     pub index: usize,
     pub incarnation: u8,
+    pub order: Order,
     pub secret: AuthorSecret,
     /// Its authors before, with the logs that it wrote.
     pub past: BTreeSet<AuthorId>,
@@ -142,6 +143,7 @@ impl World {
         self.nodes.push(Node {
             index,
             incarnation: 0,
+            order: Order::OldestFirst,
             secret,
             past: BTreeSet::new(),
             store: Store::default(),
@@ -159,6 +161,7 @@ impl World {
         let node = &mut self.nodes[at];
         let mut config = Config::new(self.space, Some(node.secret.author()));
         config.past.clone_from(&node.past);
+        config.order = node.order;
         change(&mut config);
         node.sync = SpaceSync::new(config, node.store.known());
     }
