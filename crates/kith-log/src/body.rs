@@ -114,10 +114,23 @@ impl Body {
         nonce: [u8; NONCE_LEN],
         place: &Place,
     ) -> Result<Vec<u8>, Error> {
+        Self::seal_plain(&self.to_plain()?, read_key, nonce, place)
+    }
+
+    /// A plain body, of whatever kind, as it is sent in a private space. See [`seal`](Self::seal).
+    ///
+    /// # Errors
+    /// [`Error::NoKey`] for epoch 0.
+    pub fn seal_plain(
+        plain: &[u8],
+        read_key: &[u8; 32],
+        nonce: [u8; NONCE_LEN],
+        place: &Place,
+    ) -> Result<Vec<u8>, Error> {
         if place.epoch == 0 {
             return Err(Error::NoKey(0));
         }
-        let payload = Payload { msg: &self.to_plain()?, aad: &place.associated_data() };
+        let payload = Payload { msg: plain, aad: &place.associated_data() };
         let sealed = XChaCha20Poly1305::new(&Key::from(*read_key))
             .encrypt(&XNonce::from(nonce), payload)
             .expect("XChaCha20 encrypts up to 256 GiB");
@@ -130,6 +143,18 @@ impl Body {
     /// [`Error::UnknownKind`] for a kind from a later version (keep it, don't show it),
     /// [`Error::NoKey`] and [`Error::Undecryptable`].
     pub fn open(sent: &[u8], read_key: Option<&[u8; 32]>, place: &Place) -> Result<Self, Error> {
+        Self::from_plain(&Self::open_plain(sent, read_key, place)?)
+    }
+
+    /// The plain body, of whatever kind.
+    ///
+    /// # Errors
+    /// [`Error::NoKey`] and [`Error::Undecryptable`].
+    pub fn open_plain(
+        sent: &[u8],
+        read_key: Option<&[u8; 32]>,
+        place: &Place,
+    ) -> Result<Vec<u8>, Error> {
         if sent.len() > MAX_BODY_LEN {
             return Err(Error::TooLarge {
                 what: "a body's length",
@@ -138,16 +163,15 @@ impl Body {
             });
         }
         if place.epoch == 0 {
-            return Self::from_plain(sent);
+            return Ok(sent.to_vec());
         }
         let key = read_key.ok_or(Error::NoKey(place.epoch))?;
         let (nonce, sealed) =
             sent.split_first_chunk::<NONCE_LEN>().ok_or(Error::Truncated("a body"))?;
         let payload = Payload { msg: sealed, aad: &place.associated_data() };
-        let plain = XChaCha20Poly1305::new(&Key::from(*key))
+        XChaCha20Poly1305::new(&Key::from(*key))
             .decrypt(&XNonce::from(*nonce), payload)
-            .map_err(|_| Error::Undecryptable)?;
-        Self::from_plain(&plain)
+            .map_err(|_| Error::Undecryptable)
     }
 
     fn from_plain(plain: &[u8]) -> Result<Self, Error> {

@@ -262,6 +262,22 @@ fn an_opening_is_refused_with_any_bit_flipped() {
     }
 }
 
+/// A body of a later version's kind is carried along by who can't read it.
+#[test]
+fn a_body_of_an_unknown_kind_is_opened_as_it_is() {
+    let author = AuthorSecret::from_seed(&AUTHOR).author();
+    let plain = [200, 1, 2, 3];
+    for epoch in [0, 1] {
+        let place = Place { space: space(), author, epoch };
+        let sent = match epoch {
+            0 => plain.to_vec(),
+            _ => Body::seal_plain(&plain, &[3; 32], [4; NONCE_LEN], &place).unwrap(),
+        };
+        assert!(matches!(Body::open(&sent, Some(&[3; 32]), &place), Err(Error::UnknownKind(200))));
+        assert_eq!(Body::open_plain(&sent, Some(&[3; 32]), &place).unwrap(), plain);
+    }
+}
+
 #[test]
 fn a_note_is_refused_with_any_byte_changed() {
     let (_, runs) = signed_runs();

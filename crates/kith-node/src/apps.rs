@@ -11,6 +11,7 @@ use kith_app::{
     AppId, AppSecret, Bundle, BundleError, Limits, MAX_BUNDLE, Permission, SignedVersion,
     content_type,
 };
+use tokio::sync::Semaphore;
 
 use kith_overlay::storage::BlobScope;
 
@@ -31,6 +32,9 @@ type Open = Bundle<std::io::Cursor<Bytes>>;
 pub(crate) struct AppStore {
     store: Store,
     cache: Mutex<Cache>,
+    /// Who reads a bundle that is too large for the cache: one at a time, or a page that asks for
+    /// many files would have it in memory many times.
+    large: Arc<Semaphore>,
     /// All of them without their icons, until one is installed.
     listed: Mutex<Option<Arc<[AppRecord]>>>,
 }
@@ -44,7 +48,8 @@ struct Cache {
 
 impl AppStore {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, cache: Mutex::default(), listed: Mutex::default() }
+        let large = Arc::new(Semaphore::new(1));
+        Self { store, cache: Mutex::default(), large, listed: Mutex::default() }
     }
 
     /// Brings the apps of this binary into the store.
@@ -91,13 +96,19 @@ impl AppStore {
             return Ok(to_file(path, bytes.to_vec()));
         }
         let record = self.store.app(app)?.ok_or_else(no_app)?;
+        let is_large = record.signed.size() > MAX_CACHED as u64;
+        // It is never closed.
+        let turn = if is_large { self.large.clone().acquire_owned().await.ok() } else { None };
         let mut bundle = self.open(record.signed.bundle()).await?;
         let path = path.to_owned();
         // Inflating a large file takes longer than a task may hold its thread.
-        tokio::task::spawn_blocking(move || match bundle.file(&path) {
-            Ok(bytes) => Ok(to_file(&path, bytes)),
-            Err(BundleError::NotFound(_)) => Err(no_file(&path)),
-            Err(error) => Err(bad_bundle(&error)),
+        tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            match bundle.file(&path) {
+                Ok(bytes) => Ok(to_file(&path, bytes)),
+                Err(BundleError::NotFound(_)) => Err(no_file(&path)),
+                Err(error) => Err(bad_bundle(&error)),
+            }
         })
         .await
         .map_err(|_| Error::new(ErrorCode::Internal, "The file could not be read."))?

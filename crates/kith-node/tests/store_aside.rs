@@ -2,12 +2,16 @@
 //! What they hold is taken, and what only this store has is carried over, wherever it is killed.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod power;
+
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use kith_app::{AppId, SpaceSecret};
 use kith_log::{Body, BodyKind, SpaceId, VerifiedRun};
 use kith_node::store::{Options, Query, SpaceRecord, Store};
+use power::{Cut, Dice, Image, Replay, SimDisk};
 
 const FILES: [&str; 2] = ["kith.redb", "opened"];
 /// Above all serials that a store gave out before it leapt.
@@ -203,4 +207,67 @@ async fn a_log_that_was_set_aside_for_nothing_is_taken_back() {
     assert_eq!(seen(&store, id), before);
     assert_eq!(store.space_usage(&id).unwrap(), usage);
     assert_eq!(store.log(&id, &author).unwrap().unwrap().head, log.unwrap().head);
+}
+
+fn open_on(disk: &SimDisk) -> Store {
+    let options = Options { cache: 1 << 20, disk: Arc::new(disk.clone()) };
+    let store = Store::open(Path::new("/kith"), options).unwrap();
+    assert!(!store.restored());
+    store
+}
+
+/// All that is to be done once others are known to hold the log otherwise. It may be done again.
+async fn come_back(store: &Store, id: SpaceId, theirs: &[VerifiedRun]) {
+    store.set_aside(id, *theirs[0].author()).await.unwrap();
+    for run in theirs {
+        store.ingest(id, vec![run.clone()]).await.unwrap();
+    }
+    while store.carry_over(id).await.unwrap().is_some() {}
+    assert!(!store.has_aside(&id).unwrap());
+}
+
+#[tokio::test]
+async fn a_power_cut_on_the_way_costs_nothing() {
+    let disk = SimDisk::default();
+    let store = open_on(&disk);
+    let id = store.add_space(space()).await.unwrap();
+    let mut theirs = say_all(&store, id, "before", 2).await;
+    store.close().await;
+    let backup = disk.image();
+    let store = open_on(&disk);
+    theirs.extend(say_all(&store, id, "lost", 2).await);
+    store.close().await;
+
+    let disk = SimDisk::with(backup);
+    let store = open_on(&disk);
+    let kept: Vec<_> = (0..300).map(|n| Body::new(BodyKind::App, format!("kept {n}"))).collect();
+    store.append(id, kept, 0).await.unwrap();
+    store.close().await;
+    let before = disk.image();
+    let disk = SimDisk::with(before.clone());
+    let store = open_on(&disk);
+    come_back(&store, id, &theirs).await;
+    let all = seen(&store, id);
+    assert_eq!(all.len(), 2 + 2 + 300);
+    store.close().await;
+
+    let (mut replay, mut dice, mut cuts) = (Replay::of(before), Dice::new(7), 0);
+    for event in disk.events() {
+        if event.is_sync() {
+            for cut in Cut::ALL {
+                let left: Image = replay.cut(cut, &mut dice);
+                let store = open_on(&SimDisk::with(left));
+                assert!(seen(&store, id).len() >= 2 + 300, "what was acknowledged is there");
+                come_back(&store, id, &theirs).await;
+                let texts = |all: &BTreeMap<_, _>| all.keys().cloned().collect::<Vec<String>>();
+                assert_eq!(texts(&seen(&store, id)), texts(&all));
+                let author = theirs[0].author();
+                let held = store.log(&id, author).unwrap().unwrap();
+                assert_eq!(held.head, *theirs.last().unwrap().head());
+                cuts += 1;
+            }
+        }
+        replay.step(&event);
+    }
+    assert!(cuts > 60, "{cuts}");
 }

@@ -52,16 +52,19 @@ fn append(
 ) -> Result<Appended, StoreError> {
     let own = OwnLog::find(tx, space)?;
     let lamports = own.lamport + u64::from(own.log.is_none())..;
-    let written = bodies.iter().cloned().zip(lamports);
-    let written = written.map(|(body, lamport)| Written { body, lamport, time_ms }).collect();
+    let mut written = Vec::with_capacity(bodies.len());
+    for (body, lamport) in bodies.iter().zip(lamports) {
+        let plain = body.to_plain().map_err(StoreError::Entry)?;
+        written.push(Written { plain, lamport, time_ms });
+    }
     let run = own.sign(space, written)?;
     let serials = own.write(tx, space, run.clone(), Vec::new())?;
     Ok(Appended { run, serials })
 }
 
-/// A body, and when it was written.
+/// A plain body, and when it was written.
 pub(super) struct Written {
-    pub(super) body: Body,
+    pub(super) plain: Vec<u8>,
     pub(super) lamport: u64,
     pub(super) time_ms: u64,
 }
@@ -98,9 +101,9 @@ impl OwnLog {
         self.record.app.as_bytes()
     }
 
-    /// What a body of any author of the space says.
-    pub(super) fn read(&self, body: &[u8], place: &Place) -> Option<Body> {
-        Body::open(body, Some(self.keys.read.as_bytes()), place).ok()
+    /// The plain body of any author of the space.
+    pub(super) fn read(&self, body: &[u8], place: &Place) -> Option<Vec<u8>> {
+        Body::open_plain(body, Some(self.keys.read.as_bytes()), place).ok()
     }
 
     /// Seals and signs what is written next: first the opening, where the log begins.
@@ -118,13 +121,14 @@ impl OwnLog {
         }
         let epoch = u32::from(!self.record.public);
         let place = Place { space: *space, author, epoch };
-        for Written { body, lamport, time_ms } in written {
+        for Written { plain, lamport, time_ms } in written {
             let body = if self.record.public {
-                body.to_plain()
+                plain
             } else {
-                body.seal(self.keys.read.as_bytes(), random()?, &place)
+                let key = self.keys.read.as_bytes();
+                Body::seal_plain(&plain, key, random()?, &place).map_err(StoreError::Entry)?
             };
-            drafts.push(draft(lamport, time_ms, epoch, body.map_err(StoreError::Entry)?));
+            drafts.push(draft(lamport, time_ms, epoch, body));
         }
         kith_log::append(&self.secret, space, known, drafts).map_err(StoreError::Entry)
     }

@@ -12,7 +12,7 @@
 use std::collections::BTreeSet;
 
 use kith_log::{
-    AuthorId, Body, BodyKind, ENTRY_WEIGHT, Entry, MAX_RUN_WEIGHT, Place, SpaceId, VerifiedRun,
+    AuthorId, BodyKind, ENTRY_WEIGHT, Entry, MAX_RUN_WEIGHT, Place, SpaceId, VerifiedRun,
 };
 use redb::ReadableTable;
 
@@ -250,8 +250,8 @@ fn next_batch(tx: &Tx<'_>, space: &SpaceId, tail: u64, from: u64) -> Result<Vec<
     Ok(batch)
 }
 
-/// Writes what apps see of a batch to the own log. The name and the opening of an author who writes
-/// no more stay behind.
+/// Writes a batch to the own log. The name and the opening of an author who writes no more stay
+/// behind; a body of a kind that this kith doesn't know goes along.
 fn write_batch(
     tx: &Tx<'_>,
     space: &SpaceId,
@@ -268,11 +268,11 @@ fn write_batch(
         tx.change(ARRIVALS)?.remove((arrivals, arrival.kind, arrival.serial))?;
         gone = Usage { bytes: gone.bytes + bytes as u64, entries: gone.entries + 1 };
         let place = Place { space: *space, author: *author, epoch: entry.header.epoch };
-        let body = entry.body.and_then(|body| own.read(&body, &place));
-        let kept = |body: &Body| !matches!(body.kind, BodyKind::Opening | BodyKind::Profile);
-        if let Some(body) = body.filter(kept) {
+        let stays = [BodyKind::Opening as u8, BodyKind::Profile as u8].contains(&arrival.kind);
+        let plain = entry.body.filter(|_| !stays).and_then(|body| own.read(&body, &place));
+        if let Some(plain) = plain {
             let (lamport, time_ms) = (entry.header.lamport, entry.header.time_ms);
-            written.push(Written { body, lamport, time_ms });
+            written.push(Written { plain, lamport, time_ms });
             serials.push(arrival.serial);
         }
     }
