@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use crate::{shell, test, workspace};
 
 pub(crate) fn run() -> Result<ExitCode> {
+    test::bring(&["node", "npm"])?;
     test::install_npm()?;
     let tsc = workspace::root().join(test::BROWSER_TESTS).join("node_modules/.bin/tsc");
     let mut projects = workspace::files()?;

@@ -17,6 +17,7 @@ use anyhow::Result;
 
 pub(crate) use browser::{FOLDER as BROWSER_TESTS, install as install_npm};
 use count::Count;
+pub(crate) use provision::bring;
 use provision::{Missing, Root};
 
 #[derive(clap::Args)]

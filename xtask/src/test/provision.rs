@@ -7,17 +7,16 @@ use anyhow::{Context, Result, bail};
 
 use crate::shell;
 
-/// A program that tests start.
+/// A program that tests, or another chore, start.
 struct Need {
     /// A program in `PATH`, or an absolute path.
     file: &'static str,
     /// Debian's package of it.
     package: &'static str,
-    /// How the names of the files begin or end whose tests start it.
     used_by: UsedBy,
 }
 
-/// Which tests need a program.
+/// Who needs a program.
 #[derive(Clone, Copy)]
 enum UsedBy {
     /// All, or building them.
@@ -26,6 +25,8 @@ enum UsedBy {
     Prefix(&'static str),
     /// The browser tests.
     Browser,
+    /// No test, but `cargo xtask wasm`.
+    Wasm,
 }
 
 const NEEDS: &[Need] = &[
@@ -33,7 +34,7 @@ const NEEDS: &[Need] = &[
     Need { file: "npm", package: "npm", used_by: UsedBy::Browser },
     Need { file: "chromium", package: "chromium", used_by: UsedBy::Browser },
     Need { file: "chromedriver", package: "chromium-driver", used_by: UsedBy::Browser },
-    Need { file: "clang", package: "clang", used_by: UsedBy::Prefix("wasm_") },
+    Need { file: "clang", package: "clang", used_by: UsedBy::Wasm },
     Need { file: "go", package: "golang-go", used_by: UsedBy::Prefix("foreign_") },
     Need {
         file: "/usr/share/gocode/src/golang.org/x/mod/sumdb/note/note.go",
@@ -67,15 +68,20 @@ impl Missing {
             UsedBy::All => true,
             UsedBy::Prefix(prefix) => file.starts_with(prefix),
             UsedBy::Browser => file.ends_with(".test.mjs"),
+            UsedBy::Wasm => false,
         }
     }
 }
 
-/// What is not here.
+/// What tests need and is not here.
 pub(crate) fn missing() -> Vec<Missing> {
+    missing_of(|need| !matches!(need.used_by, UsedBy::Wasm))
+}
+
+fn missing_of(which: impl Fn(&Need) -> bool) -> Vec<Missing> {
     NEEDS
         .iter()
-        .filter(|need| !is_here(need.file))
+        .filter(|need| which(need) && !is_here(need.file))
         .map(|need| Missing { file: need.file, package: need.package, used_by: need.used_by })
         .collect()
 }
@@ -104,25 +110,45 @@ pub(crate) fn install() -> Result<Root> {
              {packages} `cargo xtask test --without-root` runs the other tests, and says how many it left out"
         );
     };
+    install_packages(root, &packages)?;
+    Ok(root)
+}
+
+/// Installs those of these programs that are not here, for a chore beside the tests.
+///
+/// # Errors
+/// When they are not here and can't be installed: it names the packages.
+pub(crate) fn bring(files: &[&str]) -> Result<()> {
+    let missing = missing_of(|need| files.contains(&need.file));
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<&str> = missing.iter().map(|missing| missing.package).collect();
+    match Root::find() {
+        Some(root) => install_packages(root, &packages),
+        None => bail!(
+            "this needs Debian's packages {}, and neither are you root nor does `sudo -n` work",
+            packages.join(" ")
+        ),
+    }
+}
+
+fn install_packages(root: Root, packages: &[&str]) -> Result<()> {
     if packages.is_empty() {
-        return Ok(root);
+        return Ok(());
     }
     if shell::find("apt-get").is_none() {
-        bail!(
-            "tests need programs that are not here; on Debian they are in: {}",
-            packages.join(" ")
-        );
+        bail!("programs are missing; on Debian they are in: {}", packages.join(" "));
     }
     shell::run(root.command("apt-get").args(["update", "-qq"]))
         .context("bringing the list of packages up to date")?;
     shell::run(
         root.command("apt-get")
             .args(["install", "--yes", "--quiet", "--no-install-recommends"])
-            .args(&packages)
+            .args(packages)
             .env("DEBIAN_FRONTEND", "noninteractive"),
     )
-    .with_context(|| format!("installing {}", packages.join(" ")))?;
-    Ok(root)
+    .with_context(|| format!("installing {}", packages.join(" ")))
 }
 
 /// How to become root.
