@@ -372,14 +372,19 @@ impl Table {
     }
 
     /// Whether one more peer that others named may be wanted for a reason. One of them that was never
-    /// reached, though tried often enough, makes room: else names of nobody would keep others out.
+    /// reached, though tried often enough, makes room: else names of nobody would keep others out. On
+    /// the LAN so does one that is no longer reached: who comes back announces itself.
     fn room_for(&mut self, reason: Reason, most: usize, newcomer: &EndpointId) -> bool {
         let wanted = |(_, known): &(_, &mut Known)| known.reasons.contains(&reason);
         let wanted: Vec<_> = self.peers.iter_mut().filter(wanted).collect();
         if wanted.len() < most || wanted.iter().any(|(id, _)| *id == newcomer) {
             return true;
         }
-        let worst = wanted.into_iter().map(|(_, known)| known).filter(|known| known.is_hearsay());
+        let gives_way = |known: &&mut Known| match reason {
+            Reason::Neighbour => known.is_given_up(),
+            Reason::Person | Reason::Space(_) | Reason::App(_) => known.is_hearsay(),
+        };
+        let worst = wanted.into_iter().map(|(_, known)| known).filter(gives_way);
         worst.max_by_key(|known| known.failures).is_some_and(|known| {
             known.unwant(reason);
             true
@@ -508,11 +513,15 @@ impl Known {
         self.link == Link::Idle && self.wanted() && somewhere
     }
 
+    /// Whether it was tried often enough.
+    fn is_given_up(&self) -> bool {
+        self.failures >= GIVE_WAY_FAILURES && self.link == Link::Idle
+    }
+
     /// Whether others named it, and it was tried and never reached.
     fn is_hearsay(&self) -> bool {
         let named = |way: &Way| matches!(way, Way::Exchange | Way::Introduce | Way::Lan);
-        self.failures >= GIVE_WAY_FAILURES
-            && self.link == Link::Idle
+        self.is_given_up()
             && self.addresses.iter().all(|address| !address.worked)
             && self.ways.iter().all(named)
     }
@@ -811,6 +820,16 @@ mod tests {
         }
         shout(&mut table, now, 6_000);
         assert!(table.get(&peer(6_000).id).unwrap().wanted());
+        // So do those that were there once, in a network that was left.
+        let met: Vec<_> = table.peers.iter().filter(|(_, known)| known.wanted()).collect();
+        let met: Vec<_> = met.into_iter().map(|(id, _)| *id).collect();
+        for (n, id) in (0..).zip(&met) {
+            table.connected(*id, slot(n, 7, true, now), NONE, Some(addr(1)));
+            table.disconnected(now, id, n, &lost(), None, LATE);
+            table.peers.get_mut(id).unwrap().failures = GIVE_WAY_FAILURES;
+        }
+        shout(&mut table, now, 7_000);
+        assert!(table.get(&peer(7_000).id).unwrap().wanted());
     }
 
     #[test]
