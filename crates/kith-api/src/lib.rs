@@ -37,5 +37,7 @@ pub use methods::{METHODS, Method, Service, dispatch};
 pub use model::*;
 pub use pages::{Doorkeeper, File, Origin, Place};
 pub use service::{BoxFuture, EventStream, Events};
-pub use session::{MAX_CALLS, MAX_SUBSCRIPTIONS, MAX_WAITING, MAX_WAITING_BYTES, Session};
+pub use session::{
+    MAX_CALL_BYTES, MAX_CALLS, MAX_SUBSCRIPTIONS, MAX_WAITING, MAX_WAITING_BYTES, Session,
+};
 pub use typescript::typescript;

@@ -18,6 +18,9 @@ use crate::{BoxFuture, Caller, Error, ErrorCode, Event, Result, Service, Subscri
 /// Requests under way at once in one session. Bounds what a caller that never waits can make the
 /// node do.
 pub const MAX_CALLS: usize = 64;
+/// Bytes of the requests of one session that are under way: 1 MiB, or one request. Parsed, JSON can
+/// take sixteen times its length.
+pub const MAX_CALL_BYTES: usize = 1024 * 1024;
 /// Requests of one session that wait for those under way; beyond, they are refused.
 pub const MAX_WAITING: usize = 1_024;
 /// Bytes of the requests of one session that wait: 4 MiB; beyond, they are refused.
@@ -36,8 +39,9 @@ pub struct Session {
     calls: FuturesUnordered<BoxFuture<'static, Done>>,
     /// Requests under way that can be cancelled, with their ids.
     under_way: Vec<(Value, AbortHandle)>,
-    /// Requests that wait for those, with their sizes.
-    waiting: VecDeque<(Request, usize)>,
+    call_bytes: usize,
+    /// Requests that wait for those, with their ids: as text, which is smaller.
+    waiting: VecDeque<(Option<Value>, String)>,
     waiting_bytes: usize,
     events: SelectAll<Events>,
     subscriptions: BTreeMap<u64, AbortHandle>,
@@ -55,6 +59,8 @@ type Tagged = dyn stream::Stream<Item = (u64, Option<Event>)>;
 struct Done {
     id: Option<Value>,
     reply: Result<Answer>,
+    /// How many bytes the request had.
+    bytes: usize,
 }
 
 enum Answer {
@@ -80,6 +86,7 @@ impl Session {
             caller,
             calls: FuturesUnordered::new(),
             under_way: Vec::new(),
+            call_bytes: 0,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             events: SelectAll::new(),
@@ -110,7 +117,7 @@ impl Session {
                 }
                 Err(error) => Err(error),
             },
-            _ => match self.take(request, text.len()) {
+            _ => match self.take(request, text) {
                 Ok(()) => return None,
                 Err(error) => Err(error),
             },
@@ -139,31 +146,39 @@ impl Session {
     }
 
     /// Begins a request, or lets it wait.
-    fn take(&mut self, request: Request, bytes: usize) -> Result<()> {
+    fn take(&mut self, request: Request, text: &str) -> Result<()> {
         let mut ids = self.under_way.iter().map(|(id, _)| id);
-        let mut waiting = self.waiting.iter().filter_map(|(request, _)| request.id.as_ref());
+        let mut waiting = self.waiting.iter().filter_map(|(id, _)| id.as_ref());
         if let Some(id) = &request.id
             && (ids.any(|other| other == id) || waiting.any(|other| other == id))
         {
             let what = "Another request with this id is under way.";
             return Err(Error::new(ErrorCode::InvalidRequest, what));
         }
-        if self.calls.len() < MAX_CALLS {
-            self.start(request);
+        if self.waiting.is_empty() && self.has_room(text.len()) {
+            self.start(request, text.len());
             return Ok(());
         }
-        if self.waiting.len() >= MAX_WAITING || self.waiting_bytes + bytes > MAX_WAITING_BYTES {
+        if self.waiting.len() >= MAX_WAITING || self.waiting_bytes + text.len() > MAX_WAITING_BYTES
+        {
             return Err(Error::new(ErrorCode::TooMany, "Too many requests are under way.")
                 .why("They come faster than kith can answer.")
                 .todo("Wait for answers before asking on."));
         }
-        self.waiting_bytes += bytes;
-        self.waiting.push_back((request, bytes));
+        self.waiting_bytes += text.len();
+        self.waiting.push_back((request.id, text.to_owned()));
         Ok(())
     }
 
+    /// Whether a request of so many bytes may go on beside those that do.
+    fn has_room(&self, bytes: usize) -> bool {
+        let fits = self.call_bytes == 0 || self.call_bytes + bytes <= MAX_CALL_BYTES;
+        fits && self.calls.len() < MAX_CALLS
+    }
+
     /// Lets a request go on beside others.
-    fn start(&mut self, request: Request) {
+    fn start(&mut self, request: Request, bytes: usize) {
+        self.call_bytes += bytes;
         let (handle, registration) = AbortHandle::new_pair();
         let id = request.id.clone();
         if let Some(id) = &id {
@@ -178,16 +193,18 @@ impl Session {
                     .todo("Try again; if it stays so, please report it.")),
                 Err(_aborted) => Err(cancelled()),
             };
-            Done { id, reply }
+            Done { id, reply, bytes }
         }));
     }
 
     fn done(&mut self, done: Done) -> Option<Outgoing> {
-        if self.calls.len() < MAX_CALLS
-            && let Some((request, bytes)) = self.waiting.pop_front()
+        self.call_bytes -= done.bytes;
+        while self.waiting.front().is_some_and(|(_, text)| self.has_room(text.len()))
+            && let Some((_, text)) = self.waiting.pop_front()
         {
-            self.waiting_bytes -= bytes;
-            self.start(request);
+            self.waiting_bytes -= text.len();
+            let request = Request::read(&text).expect("it was read when it came");
+            self.start(request, text.len());
         }
         // Nobody could end a subscription that was asked for without an id: it is dropped.
         let id = done.id?;
@@ -234,12 +251,12 @@ impl Session {
             handle.abort();
             return;
         }
-        let is = |(request, _): &(Request, usize)| request.id.as_ref() == Some(&id);
-        if let Some((_, bytes)) =
+        let is = |(other, _): &(Option<Value>, String)| other.as_ref() == Some(&id);
+        if let Some((_, text)) =
             self.waiting.iter().position(is).and_then(|at| self.waiting.remove(at))
         {
-            self.waiting_bytes -= bytes;
-            let done = Done { id: Some(id), reply: Err(cancelled()) };
+            self.waiting_bytes -= text.len();
+            let done = Done { id: Some(id), reply: Err(cancelled()), bytes: 0 };
             self.calls.push(Box::pin(future::ready(done)));
         }
     }
@@ -371,6 +388,33 @@ mod tests {
         let large = |id: &str| format!("{}{}", request(id), " ".repeat(MAX_WAITING_BYTES / 2));
         assert!(session.receive(&large("one")).is_none());
         assert_eq!(code(session.receive(&large("two"))), (json!("two"), ErrorCode::TooMany));
+    }
+
+    fn under_way(session: &Session) -> std::collections::BTreeSet<&str> {
+        session.under_way.iter().filter_map(|(id, _)| id.as_str()).collect()
+    }
+
+    #[test]
+    fn requests_under_way_are_limited_in_bytes_too_and_begin_in_order() {
+        let mut session = session();
+        let large = |id: &str| format!("{}{}", request(id), " ".repeat(MAX_CALL_BYTES / 3));
+        for id in ["a", "b", "c", "d"] {
+            assert!(session.receive(&large(id)).is_none());
+        }
+        assert!(session.receive(&request("small")).is_none());
+        assert_eq!(under_way(&session), ["a", "b"].into());
+        assert!(matches!(session.receive(&cancel("a")), Some(Outgoing::Result { .. })));
+        assert_eq!(code(next(&mut session)), (json!("a"), ErrorCode::Cancelled));
+        assert_eq!(under_way(&session), ["b", "c"].into());
+    }
+
+    #[test]
+    fn a_request_alone_may_have_any_size() {
+        let mut session = session();
+        let huge = format!("{}{}", request("huge"), " ".repeat(2 * MAX_CALL_BYTES));
+        assert!(session.receive(&huge).is_none());
+        assert!(session.receive(&request("small")).is_none());
+        assert_eq!(under_way(&session), ["huge"].into());
     }
 
     #[test]
