@@ -1,6 +1,7 @@
 //! Peers that were met before, kept on disk: after a sleep or a start without internet, they are
 //! who to try.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,7 +12,9 @@ use kith_overlay::transport::{EndpointId, PeerAddr, Way};
 use super::{Finder, Found, Source};
 use crate::store::{MAX_PEERS, PeerRecord, Store};
 
-/// Peers remembered; of more, those seen the longest ago are forgotten. As many as the store keeps.
+/// Peers remembered; of more, those of the most crowded space that were seen the longest ago are
+/// forgotten: who comes to one space under many names is not the only one to be met in others. As
+/// many as the store keeps.
 pub const MAX_REMEMBERED: usize = MAX_PEERS;
 /// How long a peer that was not met again is remembered, in milliseconds: 90 days, so that who was
 /// away for a summer comes back by themselves.
@@ -78,7 +81,7 @@ impl Remembered {
         let mut known = Known::default();
         match cache.load() {
             Ok(mut all) => {
-                all.sort_by_key(|memory| std::cmp::Reverse(memory.seen));
+                all.sort_by_key(|memory| Reverse(memory.seen));
                 for (place, memory) in all.into_iter().enumerate() {
                     let is_fresh = now.saturating_sub(memory.seen) <= EXPIRY_MS;
                     if is_fresh || place < KEPT_ANYWAY {
@@ -93,11 +96,9 @@ impl Remembered {
         Self(Arc::new(Shared { cache: Box::new(cache), known: Mutex::new(known) }))
     }
 
-    /// Hands over everyone remembered, those seen last first.
+    /// Hands over everyone remembered: of each space the one seen last, then of each the next.
     pub async fn recall(&self, finder: &Finder) {
-        let mut all: Vec<_> = self.known(|known| known.peers.values().cloned().collect());
-        all.sort_by_key(|memory| std::cmp::Reverse(memory.seen));
-        for PeerMemory { peer, spaces, .. } in all {
+        for PeerMemory { peer, spaces, .. } in self.known(|known| known.in_turn()) {
             finder.push(Found { peer, way: Way::Cache, spaces }).await;
         }
     }
@@ -111,7 +112,12 @@ impl Remembered {
         spaces.sort();
         spaces.dedup();
         let memory = PeerMemory { peer, seen: now, spaces };
-        if self.known(|known| known.insert(&memory)) {
+        let (is_news, gone) = self.known(|known| known.insert(&memory));
+        if is_news {
+            if let Some(gone) = gone {
+                // Where that fails, the store makes room by itself, as it does for all it keeps.
+                let _ = self.0.cache.forget(gone).await;
+            }
             let result = self.0.cache.keep(memory).await;
             self.known(|known| known.problem = result.err());
         }
@@ -123,8 +129,32 @@ impl Remembered {
 }
 
 impl Known {
-    /// Takes a peer in. Returns whether that is worth writing down.
-    fn insert(&mut self, memory: &PeerMemory) -> bool {
+    /// Everyone: of each space the one seen last, then of each the next.
+    fn in_turn(&self) -> Vec<PeerMemory> {
+        let mut all: Vec<_> = self.peers.values().cloned().collect();
+        all.sort_by_key(|memory| Reverse(memory.seen));
+        // Whoever is in no space is in none with others who are.
+        let mut counts: BTreeMap<Option<SpaceId>, usize> = BTreeMap::new();
+        let mut turns: Vec<(usize, PeerMemory)> = Vec::with_capacity(all.len());
+        for memory in all {
+            let mut spaces: Vec<_> = memory.spaces.iter().copied().map(Some).collect();
+            if spaces.is_empty() {
+                spaces.push(None);
+            }
+            let mut turn = usize::MAX;
+            for space in spaces {
+                let count = counts.entry(space).or_default();
+                turn = turn.min(*count);
+                *count += 1;
+            }
+            turns.push((turn, memory));
+        }
+        turns.sort_by_key(|(turn, _)| *turn);
+        turns.into_iter().map(|(_, memory)| memory).collect()
+    }
+
+    /// Takes a peer in. Returns whether that is worth writing down, and who has to go for it.
+    fn insert(&mut self, memory: &PeerMemory) -> (bool, Option<EndpointId>) {
         let id = memory.peer.id;
         let is_news = self.peers.get(&id).is_none_or(|known| {
             known.peer != memory.peer
@@ -135,13 +165,13 @@ impl Known {
         if is_news {
             self.peers.insert(id, memory.clone());
         }
+        let mut gone = None;
         if self.peers.len() > MAX_REMEMBERED {
-            let others = self.peers.values().filter(|known| known.peer.id != id);
-            if let Some(oldest) = others.min_by_key(|known| known.seen).map(|known| known.peer.id) {
-                self.peers.remove(&oldest);
-            }
+            let last = self.in_turn().into_iter().rev().map(|known| known.peer.id);
+            gone = last.into_iter().find(|other| *other != id);
+            gone.and_then(|gone| self.peers.remove(&gone));
         }
-        is_news
+        (is_news, gone)
     }
 }
 
@@ -308,6 +338,25 @@ mod tests {
             assert_eq!(known.peers.len(), MAX_REMEMBERED);
             assert!(!known.peers.contains_key(&id(0)));
         });
+    }
+
+    #[tokio::test]
+    async fn a_crowd_in_one_space_pushes_nobody_out_of_another() {
+        let (crowded, quiet) = (SpaceId::from_bytes([1; 32]), SpaceId::from_bytes([2; 32]));
+        let table = Table::default();
+        let remembered = Remembered::load(cache(&table).0, 0).await;
+        let friend = 5_000;
+        remembered.note(1, peer(friend), vec![quiet]).await;
+        for n in 0..2 * MAX_REMEMBERED as u16 {
+            remembered.note(2 + u64::from(n), peer(n), vec![crowded]).await;
+        }
+        assert_eq!(table.lock().unwrap().len(), MAX_REMEMBERED);
+        assert!(table.lock().unwrap().contains_key(&id(friend)));
+        // Nor does it stand before them at the next start.
+        let remembered = Remembered::load(cache(&table).0, 5_000).await;
+        let turns = remembered.known(|known| known.in_turn());
+        assert!(turns[..2].iter().any(|memory| memory.peer.id == id(friend)));
+        assert_eq!(turns.len(), MAX_REMEMBERED);
     }
 
     #[tokio::test]
