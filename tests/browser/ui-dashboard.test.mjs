@@ -38,6 +38,17 @@ test('a tab without a way in goes on when kith brings up another one', async () 
   await waiting.getByText('Island weekend').waitFor();
 });
 
+test('apps have their icons, which no status repeats', async () => {
+  const fixture = await browser.fixture('few');
+  const page = await browser.open(fixture, '', IN);
+  await page.locator('img.app-icon[src^="data:image/png"]').first().waitFor();
+  // A status that comes later does not take them away, and a new version's is asked for.
+  const { chat } = fixture.dashboard;
+  Object.assign(chat, { version: chat.version + 1, icon: `${chat.icon}#2` });
+  fixture.dashboard.tell();
+  await page.locator('img.app-icon[src$="#2"]').first().waitFor();
+});
+
 test('what needs the person comes first', async () => {
   const fixture = await browser.fixture('failing');
   const page = await browser.open(fixture, '', IN);

@@ -1,10 +1,10 @@
 //! The node: what is started, in which order, and how it ends.
 
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use kith_api::{Error, ErrorCode, Result};
-use kith_log::SpaceId;
+use kith_log::{AuthorId, SpaceId};
 use kith_overlay::space::{self, SpaceEvent, SpaceEvents};
 use kith_overlay::transport::Overlay;
 use tokio::sync::watch;
@@ -23,6 +23,9 @@ use crate::problems::Problems;
 use crate::settings::SettingsStore;
 use crate::spaces::Spaces;
 use crate::store::{Options, SpaceRecord, Store};
+
+/// How long the disk has, before what must be written is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(30);
 
 /// A running node. Implements [`kith_api::Service`]; a handle, so that clones are the same node.
 #[derive(Clone)]
@@ -176,7 +179,24 @@ impl Inner {
         }
     }
 
-    async fn on_event(&self, event: SpaceEvent) {
+    /// A peer holds entries of ours that we lost. Said once, so what fails is tried again.
+    async fn own_log_ahead(self: &Arc<Self>, space: SpaceId, author: AuthorId, diverged: bool) {
+        let Err(error) = self.spaces.own_log_ahead(&space, author, diverged).await else { return };
+        self.problem(space, error);
+        let node = self.clone();
+        self.spawn(async move {
+            loop {
+                tokio::time::sleep(TRY_AGAIN).await;
+                match node.spaces.own_log_ahead(&space, author, diverged).await {
+                    Ok(()) => return,
+                    Err(error) if error.code == ErrorCode::NotFound => return,
+                    Err(error) => tracing::debug!(%space, %error, "the own log is still behind"),
+                }
+            }
+        });
+    }
+
+    async fn on_event(self: &Arc<Self>, event: SpaceEvent) {
         match event {
             SpaceEvent::Message { space, author, payload } => {
                 self.spaces.message(&space, &author, &payload);
@@ -191,9 +211,7 @@ impl Inner {
             }
             SpaceEvent::OwnLogAhead { space, author, diverged, .. } => {
                 tracing::info!(%space, %author, diverged, "a peer holds what we lost of our log");
-                if let Err(error) = self.spaces.own_log_ahead(&space, author, diverged).await {
-                    self.problem(space, error);
-                }
+                self.own_log_ahead(space, author, diverged).await;
             }
             SpaceEvent::QuotaReached { space, .. } => {
                 tracing::info!(%space, "a quota is reached");

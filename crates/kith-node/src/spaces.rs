@@ -123,21 +123,22 @@ impl Spaces {
     /// A peer holds entries of `author`, oneself, that this node lost: that one writes no more, the
     /// next one does, beginning with its name. Where this node wrote others in their place
     /// (`diverged`), the log as the peers hold it is fetched anew, and what is only here is carried
-    /// over.
+    /// over. What fails on the way can be done again.
     pub(crate) async fn own_log_ahead(
         &self,
         space: &SpaceId,
         author: AuthorId,
         diverged: bool,
     ) -> Result<()> {
-        let is_current = self.store.own_author(space)?.secret.author() == author;
-        let set_aside = diverged && self.store.set_aside(*space, author).await?;
-        if is_current {
-            self.store.next_incarnation(*space, author).await?;
+        if diverged {
+            self.store.set_aside(*space, author).await?;
+        }
+        let own = self.store.next_incarnation(*space, author).await?;
+        if self.store.log(space, &own.secret.author())?.is_none() {
             let name = self.own_name(space)?;
             self.write(space, BodyKind::Profile, name.into_bytes()).await?;
         }
-        if set_aside {
+        if diverged && self.store.has_aside(space)? {
             self.sync.forget(space, author).await;
             self.get(space)?.writer.carry_over();
         }
