@@ -99,7 +99,12 @@ export function Copy({ text, what }) {
 export function Dialog({ title, close, children }) {
   const ref = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const id = useId();
-  useEffect(() => { ref.current?.showModal(); }, []);
+  useEffect(() => {
+    const before = document.activeElement;
+    ref.current?.showModal();
+    // A dialog that is taken away gives the focus to nobody; what opened it may be gone, too.
+    return () => { if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true }); };
+  }, []);
   return html`<dialog ref=${ref} aria-labelledby=${id} onClose=${close}
     onClick=${(/** @type {Event} */ event) => event.target === ref.current && close()}>
     <div class="dialog"><h2 id=${id}>${title}</h2>${children}</div></dialog>`;

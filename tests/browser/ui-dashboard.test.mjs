@@ -235,10 +235,84 @@ test('ten thousand people: few are drawn, all can be scrolled to and searched', 
   await page.waitForFunction(() => document.querySelectorAll('.peer').length === 1);
 });
 
-test('no work while hidden', async () => {
+test('everything by keyboard: focus is seen, kept by dialogs and given back', async () => {
   const fixture = await browser.fixture('few');
   const page = await browser.open(fixture, '', IN);
   await page.getByText('Island weekend').waitFor();
+  /** What has the focus, and whether one can see it. */
+  const focused = () => page.evaluate(() => {
+    const at = document.activeElement ?? document.body;
+    const { outlineStyle, outlineWidth } = getComputedStyle(at);
+    return { name: at.getAttribute('aria-label') ?? at.textContent?.trim() ?? '', seen: outlineStyle !== 'none' && outlineWidth !== '0px', id: at.id, inDialog: at.closest('dialog') !== null };
+  });
+  await page.keyboard.press('Tab');
+  assert.deepEqual(await focused(), { name: 'To the content', seen: true, id: '', inDialog: false });
+  await page.keyboard.press('Enter');
+  assert.equal((await focused()).id, 'main');
+  /** @type {string[]} */ const names = [];
+  for (let n = 0; n < 40; n++) {
+    await page.keyboard.press('Tab');
+    const at = await focused();
+    assert.ok(at.seen, `the focus is seen at ${at.name}`);
+    names.push(at.name);
+    if (at.name === 'Invite to Book club') break;
+  }
+  assert.ok(['New space of Chat', 'Invite to Island weekend', 'Open Island weekend'].every((name) => names.includes(name)), names.join());
+  for (const end of [() => page.keyboard.press('Escape'), () => button(page, 'Done').press('Enter')]) {
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog', { name: 'Invite to Book club' }).getByRole('img').waitFor();
+    for (let n = 0; n < 6; n++) {
+      const { inDialog, name } = await focused();
+      // Between the last and the first of a dialog the focus is at the browser's own.
+      assert.ok(inDialog || name.includes('To the content'), `${name} is behind the dialog`);
+      await page.keyboard.press('Tab');
+    }
+    await end();
+    await page.locator('dialog').waitFor({ state: 'detached' });
+    assert.equal((await focused()).name, 'Invite to Book club');
+  }
+});
+
+test('nothing jumps when data arrives', async () => {
+  const fixture = await browser.fixture('failing');
+  const call = fixture.dashboard.call.bind(fixture.dashboard);
+  fixture.dashboard.call = async (method, params) => {
+    await new Promise((done) => { setTimeout(done, 800); });
+    return call(method, params);
+  };
+  const page = await (await browser.context()).newPage();
+  await page.addInitScript(() => {
+    Object.assign(window, { shift: 0 });
+    new PerformanceObserver((list) => {
+      for (const entry of /** @type {any[]} */ (list.getEntries())) if (!entry.hadRecentInput) /** @type {any} */ (window).shift += entry.value;
+    }).observe({ type: 'layout-shift', buffered: true });
+  });
+  for (const [at, seen] of [['/', 'Island weekend'], ['/people', 'Chidi Okonkwo'], ['/activity', 'How people are found'], ['/settings', 'Your name']]) {
+    await page.goto('about:blank');
+    await page.goto(`http://localhost:${fixture.port}/${IN}&at=${at}`);
+    await page.getByText(seen).first().waitFor();
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+    assert.ok(await page.evaluate(() => /** @type {any} */ (window).shift) < 0.01, `${at} shifts by ${await page.evaluate(() => /** @type {any} */ (window).shift)}`);
+  }
+});
+
+test('no work while hidden', async () => {
+  const fixture = await browser.fixture('few');
+  const page = await (await browser.context()).newPage();
+  // Intervals that go on, by their numbers.
+  await page.addInitScript(() => {
+    const [set, clear] = [window.setInterval, window.clearInterval];
+    const ticking = new Set();
+    Object.assign(window, {
+      ticking,
+      setInterval: (/** @type {() => void} */ act, /** @type {number} */ time) => { const id = set(act, time); ticking.add(id); return id; },
+      clearInterval: (/** @type {number} */ id) => { ticking.delete(id); clear(id); },
+    });
+  });
+  const ticking = () => page.evaluate(() => /** @type {any} */ (window).ticking.size);
+  await page.goto(`http://localhost:${fixture.port}/${IN}`);
+  await page.getByText('Island weekend').waitFor();
+  assert.equal(await ticking(), 1);
   assert.equal(fixture.dashboard.watching.size, 1);
   const hide = (/** @type {boolean} */ hidden) => page.evaluate((hidden) => {
     Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });
@@ -247,6 +321,13 @@ test('no work while hidden', async () => {
   await hide(true);
   const watchers = () => fixture.dashboard.watching.size;
   while (watchers() > 0) await page.evaluate(() => new Promise((done) => setTimeout(done, 20)));
+  assert.equal(await ticking(), 0);
+  let calls = 0;
+  const call = fixture.dashboard.call.bind(fixture.dashboard);
+  fixture.dashboard.call = (method, params) => { calls += 1; return call(method, params); };
+  fixture.dashboard.tell();
+  await page.evaluate(() => new Promise((done) => setTimeout(done)));
+  assert.equal(calls, 0);
   await hide(false);
   while (watchers() === 0) await page.evaluate(() => new Promise((done) => setTimeout(done, 20)));
 });
