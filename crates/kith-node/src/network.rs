@@ -140,7 +140,7 @@ impl Inner {
         let port =
             |v4: bool| ports.iter().find(|addr| addr.is_ipv4() == v4).map(|addr| addr.port());
         let presence = Presence { id: self.overlay.id(), port4: port(true), port6: port(false) };
-        let on = self.config.lan.unwrap_or_else(|| self.settings.get().lan);
+        let on = self.lan_on(self.settings.get().lan);
         let finder = discovery.finder();
         discovery.add(Lan::start(presence, finder.clone(), on));
         drop(discovery);
@@ -176,10 +176,15 @@ impl Inner {
         }
     }
 
+    /// Whether the LAN is looked at: the configuration, where it says, wins over the person's setting.
+    fn lan_on(&self, setting: bool) -> bool {
+        self.config.lan.unwrap_or(setting)
+    }
+
     async fn follow_settings(self: Arc<Self>) {
         let mut settings = self.settings.watch();
         while settings.changed().await.is_ok() {
-            let on = settings.borrow_and_update().lan;
+            let on = self.lan_on(settings.borrow_and_update().lan);
             self.discovery.lock().expect("no panic while held").switch(Way::Lan, on);
         }
     }

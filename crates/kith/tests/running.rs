@@ -2,8 +2,10 @@
 
 mod fixture;
 
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 
 use fixture::{Node, error, kith, stderr, up};
 
@@ -155,4 +157,28 @@ fn a_key_moves_to_another_node() {
     a.json(&["key", "export", "me", "-o", file.to_str().unwrap()]);
     let imported = b.json(&["key", "import", "me", "key.txt"]).remove(0);
     assert_eq!(imported["app"], published["app"]);
+}
+
+#[test]
+fn a_new_name_switches_on_nothing_that_the_configuration_switched_off() {
+    let dir = tempfile::tempdir().unwrap();
+    // With KITH_LAN=0.
+    let node = Node::start(dir.path());
+    let mut socket = UnixStream::connect(dir.path().join("kith.sock")).unwrap();
+    let mut answers = BufReader::new(socket.try_clone().unwrap()).lines();
+    let mut ask = |method: &str, params: &str| {
+        let line = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+        writeln!(socket, "{line}").unwrap();
+        let answer = answers.next().unwrap().unwrap();
+        serde_json::from_str::<serde_json::Value>(&answer).unwrap()["result"].clone()
+    };
+    assert_eq!(ask("settings.set", r#"{"name":"Ada"}"#)["name"], "Ada");
+    // Whoever follows the settings has had its turn by then.
+    for _ in 0..100 {
+        let status = ask("node.status", "{}");
+        let ways = status["discovery"].as_array().unwrap();
+        let lan = ways.iter().find(|way| way["way"] == "lan").unwrap();
+        assert_eq!(lan["on"], false, "{lan}");
+    }
+    drop(node);
 }
