@@ -15,7 +15,9 @@ export function Home() {
   const { status, spaces } = useNode('spaces');
   useTitle('');
   if (!status || !spaces) return html`<h1 class="sr">Home</h1><${Wait}>Asking kith for your apps…</${Wait}>`;
-  const problems = status.problems;
+  const { problems } = status;
+  // Those in use first; else as the node has them.
+  const apps = [...status.apps].sort((a, b) => Number(b.spaces > 0) - Number(a.spaces > 0));
   return html`
     <h1 class="sr">Home</h1>
     ${problems.length > 0 && html`<section aria-label="What needs you" class="stack">
@@ -23,7 +25,7 @@ export function Home() {
     </section>`}
     <${OpenLink} />
     <section aria-label="Your apps" class="stack">
-      ${status.apps.map((app) => html`<${App} key=${app.app} app=${app} spaces=${spaces.filter((space) => space.app === app.app)} />`)}
+      ${apps.map((app) => html`<${App} key=${app.app} app=${app} first=${spaces.length === 0} spaces=${spaces.filter((space) => space.app === app.app)} />`)}
     </section>
     ${spaces.length === 0 && html`<p class="after">A space is a place for a few people: a room, a board, a game. Make one and invite someone, or paste a link that you were given.</p>`}`;
 }
@@ -72,8 +74,8 @@ function OpenLink() {
   </section>`;
 }
 
-/** @param {{ app: api.AppInfo, spaces: api.SpaceInfo[] }} props */
-function App({ app, spaces }) {
+/** @param {{ app: api.AppInfo, spaces: api.SpaceInfo[], first: boolean }} props `first`: there is no space of any app yet. */
+function App({ app, spaces, first }) {
   const [all, setAll] = useState(false);
   const [making, setMaking] = useState(false);
   const shown = all ? spaces : spaces.slice(0, SHOWN);
@@ -81,7 +83,7 @@ function App({ app, spaces }) {
     <header class="app">
       <${AppIcon} app=${app} />
       <div class="grow"><h2 dir="auto">${app.name}</h2><p dir="auto">${app.description}</p></div>
-      <button type="button" class=${`new ${spaces.length === 0 ? 'main' : ''}`} aria-label=${`New space of ${app.name}`} onClick=${() => setMaking(true)}><${Icon} name="plus" /><span>New space</span></button>
+      <button type="button" class=${`new ${first && app.bundled ? 'main' : ''}`} aria-label=${`New space of ${app.name}`} onClick=${() => setMaking(true)}><${Icon} name="plus" /><span>New space</span></button>
     </header>
     ${shown.length > 0 && html`<ul class="spaces" aria-label=${`Spaces of ${app.name}`}>${shown.map((space) => html`<${SpaceRow} key=${space.space} space=${space} />`)}</ul>`}
     ${spaces.length > shown.length && html`<button type="button" class="plain wide" onClick=${() => setAll(true)}>Show all ${count(spaces.length, 'space', 'spaces')}</button>`}

@@ -100,10 +100,13 @@ export function Dialog({ title, close, children }) {
   const ref = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const id = useId();
   useEffect(() => {
-    const before = document.activeElement;
-    ref.current?.showModal();
-    // A dialog that is taken away gives the focus to nobody; what opened it may be gone, too.
-    return () => { if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true }); };
+    const [dialog, before] = [ref.current, document.activeElement];
+    dialog?.showModal();
+    // One that is only taken away gives the focus back to nobody; and while it is open, nothing else takes it.
+    return () => {
+      dialog?.close();
+      if (before instanceof HTMLElement && before.isConnected) before.focus({ preventScroll: true });
+    };
   }, []);
   return html`<dialog ref=${ref} aria-labelledby=${id} onClose=${close}
     onClick=${(/** @type {Event} */ event) => event.target === ref.current && close()}>

@@ -58,6 +58,8 @@ function Summary({ peers }) {
 const MAPPED = 12;
 /** From so many on there is no room for names on a narrow page. */
 const CROWDED = 7;
+/** So few stand beside oneself, and need no height. */
+const BESIDE = 2;
 
 /** Some of each way, in turns, those of one way side by side. @param {api.PeerInfo[]} peers */
 function some(peers) {
@@ -86,7 +88,7 @@ function Chart({ peers }) {
     const angle = Math.PI + (2 * Math.PI * at) / shown.length;
     return { peer, x: 50 + 39 * Math.cos(angle), y: 46 + 36 * Math.sin(angle) };
   });
-  return html`<div class=${`map ${shown.length >= CROWDED ? 'crowded' : ''}`} aria-hidden="true">
+  return html`<div class=${`map ${shown.length >= CROWDED ? 'crowded' : shown.length <= BESIDE ? 'beside' : ''}`} aria-hidden="true">
     <svg viewBox="0 0 100 100" preserveAspectRatio="none">${places.map(({ peer, x, y }) => html`<line key=${peer.id} class=${peer.path ?? 'none'} x1="50" y1="46" x2=${x} y2=${y} />`)}</svg>
     <span class="spot me"><span class="face">You</span></span>
     ${places.map(({ peer, x, y }) => html`<span key=${peer.id} class="spot" style=${{ left: `${x}%`, top: `${y}%` }} title=${`${who(peer.name, peer.id)}: ${stateOf(peer)}`}>

@@ -16,7 +16,7 @@ export function Settings() {
       <${Field} label="Your name" value=${settings.name} done="Saved. Spaces that you join from now on begin with it." hint="Spaces that you join begin with this name. Each can have another one."
         save=${async (/** @type {string} */ name) => { node.settings = await node.connection.call('settings.set', { name }); node.changed(); }} />
     </section>
-    <section class="card"><h2>Local network</h2><${Lan} on=${settings.lan} /></section>
+    <section class="card"><h2>Local network</h2><${Lan} on=${settings.lan} now=${status.discovery.find(({ way }) => way === 'lan')?.on} /></section>
     <section class="card"><h2>This kith</h2>
       <dl class="facts list">
         <div><dt>Version</dt><dd>${status.version}</dd></div>
@@ -35,8 +35,8 @@ export function Settings() {
     ${stopping && html`<${Stop} close=${() => setStopping(false)} />`}`;
 }
 
-/** @param {{ on: boolean }} props */
-function Lan({ on }) {
+/** The setting, and how it is now: kith's configuration may say otherwise. @param {{ on: boolean, now: boolean | undefined }} props */
+function Lan({ on, now }) {
   const [error, setError] = useState(/** @type {KithError | undefined} */ (undefined));
   const set = async (/** @type {Event} */ event) => {
     const lan = /** @type {HTMLInputElement} */ (event.target).checked;
@@ -50,6 +50,7 @@ function Lan({ on }) {
   };
   return html`<label class="switch"><input type="checkbox" role="switch" checked=${on} onChange=${set} />
     <span><strong>Find people on the local network</strong><span>Others on this network see that somebody here uses kith, under an id that changes with each network. Works without internet.</span></span></label>
+    ${now !== undefined && now !== on && html`<p class="hint">kith was started with this switched ${now ? 'on' : 'off'} by its configuration (lan, or KITH_LAN), which holds until it is started without.</p>`}
     ${error && html`<${Fault} error=${error} />`}`;
 }
 

@@ -154,7 +154,8 @@ function drawBanner() {
   const banner = at('banner');
   /** @type {[string, string, string, () => void] | undefined} */ let said;
   if (room.state === 'refused' || state === 'refused') {
-    said = ['refused', 'kith does not know this page any more. Open the room again from kith. What you wrote stays here.', '', () => {}];
+    const { what, why, todo } = connection.error ?? room.error ?? { what: 'kith does not know this page any more.', why: '', todo: 'Open the room again from kith.' };
+    said = [what, [what, why, todo].filter(Boolean).join(' '), '', () => {}];
   } else if (room.state === 'failed') {
     const { what, why, todo } = room.error ?? { what: 'The room can’t be read.', why: '', todo: '' };
     said = [what, [what, why, todo].filter(Boolean).join(' '), 'Try again', () => void room.start()];

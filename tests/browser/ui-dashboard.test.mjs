@@ -269,7 +269,7 @@ test('everything by keyboard: focus is seen, kept by dialogs and given back', as
     }
     await end();
     await page.locator('dialog').waitFor({ state: 'detached' });
-    assert.equal((await focused()).name, 'Invite to Book club');
+    await page.waitForFunction(() => document.activeElement?.getAttribute('aria-label') === 'Invite to Book club');
   }
 });
 

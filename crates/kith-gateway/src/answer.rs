@@ -110,7 +110,7 @@ impl Answerer {
         };
         match asset {
             Some(asset) => self.sender.send(request, asset, Policy::Dashboard).await,
-            None => not_found(request),
+            None => no_page().answer_with_way(request, &site.host),
         }
     }
 
@@ -267,9 +267,13 @@ fn no_site(request: &Parts, unknown: Unknown, port: u16) -> Response {
 }
 
 fn not_found(request: &Parts) -> Response {
+    no_page().answer(request)
+}
+
+fn no_page() -> Notice<'static> {
     let what = "There is no such page.";
-    let more = "The address may be misspelt, or belong to another version of the app.";
-    Notice { status: StatusCode::NOT_FOUND, what, more }.answer(request)
+    let more = "The address may be misspelt, or belong to another version.";
+    Notice { status: StatusCode::NOT_FOUND, what, more }
 }
 
 /// Leads from `/folder` to `/folder/`, where relative links of its page fit.
