@@ -186,7 +186,7 @@ export class Room extends EventTarget {
   /** @param {unknown} error */
   #fail(error) {
     const parts = error instanceof KithError ? error : new KithError({ code: 'internal', what: 'This page failed.', why: String(error) });
-    this.state = parts.code === 'refused' ? 'refused' : 'failed';
+    this.state = parts.code === 'refused' || parts.code === 'space_left' ? 'refused' : 'failed';
     this.error = parts;
     this.#changed();
   }

@@ -32,6 +32,14 @@ test('messages, typing and names cross between two people', async () => {
   await ada.locator('.who', { hasText: 'Benedikt' }).waitFor();
 });
 
+test('a room that was left says so', async () => {
+  const fixture = await browser.fixture('empty');
+  const page = await browser.open(fixture, 'ada');
+  await ready(page);
+  for (const socket of fixture.sockets) socket.close(4410, 'space_left');
+  await page.getByText('This space was left.').waitFor();
+});
+
 test('what is sent before the room is read goes as soon as it is', async () => {
   const fixture = await browser.fixture('empty');
   const call = fixture.room.call.bind(fixture.room);
