@@ -70,6 +70,11 @@ pub const INTRODUCE_PER_MINUTE: u32 = 30;
 pub const INTRODUCED_BURST: u32 = 16;
 /// Introductions a minute that a peer may pass on in the long run.
 pub const INTRODUCED_PER_MINUTE: u32 = 30;
+/// Spaces that a peer may leave in a burst. Each time that it enters one again, the two compare all
+/// that they hold.
+pub const LEAVE_BURST: u32 = 32;
+/// The same a minute, in the long run.
+pub const LEAVES_PER_MINUTE: u32 = 30;
 /// Addresses that a peer may say it sees this node at, in a burst. It says one, unless that changes.
 pub const OBSERVED_BURST: u32 = 4;
 /// The same an hour, in the long run.

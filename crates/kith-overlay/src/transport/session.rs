@@ -19,7 +19,8 @@ use super::gate::{OneOf, Place};
 use super::hello::{self, Greeted};
 use super::limits::{
     CONTROL_BURST, CONTROL_RATE, INTRODUCE_BURST, INTRODUCE_PER_MINUTE, INTRODUCED_BURST,
-    INTRODUCED_PER_MINUTE, MAX_CONTROL_FRAME, OBSERVED_BURST, OBSERVED_PER_HOUR, VERSION,
+    INTRODUCED_PER_MINUTE, LEAVE_BURST, LEAVES_PER_MINUTE, MAX_CONTROL_FRAME, OBSERVED_BURST,
+    OBSERVED_PER_HOUR, VERSION,
 };
 use super::node::{Installed, NewConnection, Node};
 use super::outbox::News;
@@ -245,16 +246,14 @@ async fn read_control(
     let now = Instant::now();
     let mut rate = Bucket::new(now, CONTROL_BURST, CONTROL_RATE * 60);
     let mut introductions = Bucket::new(now, INTRODUCE_BURST, INTRODUCE_PER_MINUTE);
+    let mut leaves = Bucket::new(now, LEAVE_BURST, LEAVES_PER_MINUTE);
     // One liar must not push out what the others say.
     let mut observed = Bucket::new(now, OBSERVED_BURST, OBSERVED_PER_HOUR / 60);
     let mut introduced = Bucket::new(now, INTRODUCED_BURST, INTRODUCED_PER_MINUTE);
     while let Some(frame) =
         recv.read_frame(MAX_CONTROL_FRAME).await.map_err(|error| hello::fault(&error))?
     {
-        while let Err(wait) = rate.take(Instant::now()) {
-            peer.refused("control_rate");
-            sleep(wait).await;
-        }
+        wait(&mut rate, peer, "control_rate").await;
         let message = Control::decode(&frame).map_err(|error| hello::control_fault(&error))?;
         match message {
             None => peer.refused("control_of_newer_version"),
@@ -264,7 +263,10 @@ async fn read_control(
                 node.refused.add("unmatched_tags", dropped as u64);
                 peer.outbox().step(step);
             }
-            Some(Control::Leave { space }) => exchange::peer_left(peer, space),
+            Some(Control::Leave { space }) => {
+                wait(&mut leaves, peer, "leaves").await;
+                exchange::peer_left(peer, space);
+            }
             Some(Control::Observed { addr }) => match observed.take(Instant::now()) {
                 Ok(()) => exchange::observed(node, peer, addr),
                 Err(_) => peer.refused("observed"),
@@ -295,6 +297,14 @@ async fn read_control(
         Ok(())
     } else {
         Err(Close::violation("the control stream ended without Goodbye"))
+    }
+}
+
+/// Waits for a token: the peer's next messages wait, too.
+async fn wait(bucket: &mut Bucket, peer: &Peer, limit: &'static str) {
+    while let Err(wait) = bucket.take(Instant::now()) {
+        peer.refused(limit);
+        sleep(wait).await;
     }
 }
 

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use kith_overlay::transport::limits::{
-    INTRODUCED_BURST, MAX_REFUSED_STREAMS, STRANGER_WINDOW, STREAM_WINDOW,
+    INTRODUCED_BURST, LEAVE_BURST, MAX_REFUSED_STREAMS, STRANGER_WINDOW, STREAM_WINDOW,
 };
 use kith_overlay::transport::{CloseCode, Control, PeerAddr, Reason, StreamHeader, Way, enter_tag};
 use n0_future::time::{Duration, timeout};
 use tokio::task::JoinHandle;
 
-use crate::support::{DEADLINE, Raw, framed, id, node, space};
+use crate::support::{DEADLINE, Event, Raw, framed, id, node, space};
 
 /// Each introduction is dialled at once, whoever is named, and wherever: so they are counted.
 #[tokio::test]
@@ -32,6 +32,28 @@ async fn introductions_are_bounded_on_the_way_in() {
     }
     send.write_all(&messages).await.expect("written");
     a.refused("introduced", 40).await;
+    assert!(raw.conn.close_reason().is_none());
+    raw.endpoint.close().await;
+    a.overlay.close().await;
+}
+
+/// With each entering the two compare all that they hold: so who leaves and comes again waits.
+#[tokio::test]
+async fn leaving_and_coming_again_is_bounded() {
+    let a = node(0, &[space(1)]).await;
+    let raw = Raw::connect(1, &a).await;
+    let (mut send, _recv) = raw.greet().await;
+    let mut exporter = [0; 32];
+    raw.conn.export_keying_material(&mut exporter, b"EXPORTER-kith/1", &[]).expect("material");
+    let tag = enter_tag(&space(1).sync_key, &exporter, &id(1));
+    let leave = Control::Leave { space: *space(1).at.space.as_bytes() };
+    let turn =
+        [framed(&Control::Enter { tags: vec![tag] }.encode()), framed(&leave.encode())].concat();
+    send.write_all(&turn.repeat(LEAVE_BURST as usize + 10)).await.expect("written");
+    a.refused("leaves", 1).await;
+    let entered = |event: &&Event| matches!(event, Event::Entered(..));
+    let count = a.seen.events().iter().filter(entered).count();
+    assert!(count <= LEAVE_BURST as usize + 1, "{count}");
     assert!(raw.conn.close_reason().is_none());
     raw.endpoint.close().await;
     a.overlay.close().await;

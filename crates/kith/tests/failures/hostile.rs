@@ -113,7 +113,7 @@ async fn forgers_are_put_out_and_shown() {
         let ended = member.ended().await;
         assert_eq!(ended, Ended::There(CloseCode::Violation), "{what}");
         eventually("it is counted", || refused(&mut door, "protocol_violation") > before);
-        assert_eq!(state_of(&witness.node, &member.id()), "banned", "{what}");
+        eventually("it is shown", || state_of(&witness.node, &member.id()) == "banned");
         member.overlay.close().await;
         friend.talks(&mut witness, what);
     }
