@@ -52,6 +52,16 @@ fn the_same_files_give_the_same_bytes_in_any_order() {
 }
 
 #[test]
+fn honest_files_that_compress_too_well_are_found_in_one_pass() {
+    let zeros = vec![0; (1 << 20) + 1024];
+    let names: Vec<_> = (0..40).map(|n| format!("{n}.bin")).collect();
+    let files = names.iter().map(|name| (name.as_str(), zeros.as_slice()));
+    let bytes = pack(files.chain([("index.html", b"x".as_slice())])).unwrap();
+    assert!(bytes.len() > names.len() * zeros.len());
+    assert_eq!(open(&bytes).file("39.bin").unwrap(), zeros);
+}
+
+#[test]
 fn an_honest_file_that_compresses_too_well_is_carried_as_it_is() {
     let zeros = vec![0; 2 << 20];
     let bytes = pack([("index.html", b"x".as_slice()), ("zeros.bin", &zeros)]).unwrap();

@@ -105,6 +105,23 @@ fn local_extra<R: Read + Seek>(reader: &mut R, header: u64) -> io::Result<u64> {
     Ok(u16::from_le_bytes(length).into())
 }
 
+fn is_bomb(entry: &Entry, limits: &Limits) -> bool {
+    entry.size() > RATIO_GRACE && entry.size() / limits.ratio > entry.compressed_size()
+}
+
+/// The names of all files in an archive of ours that grow too much when they are unpacked.
+pub(super) fn bombs<R: Read + Seek>(reader: R, limits: &Limits) -> Result<Vec<String>, ZipError> {
+    let mut archive = ZipIterable::try_new(reader, Config::default())?;
+    let mut found = Vec::new();
+    for entry in archive.files()? {
+        let entry = entry?;
+        if is_bomb(&entry, limits) {
+            found.push(String::from_utf8_lossy(entry.name_raw()).into_owned());
+        }
+    }
+    Ok(found)
+}
+
 /// Checks one entry by itself; returns its path without a trailing slash, and whether it is a
 /// folder.
 fn check_entry(entry: &Entry, limits: &Limits) -> Result<(String, bool), BundleError> {
@@ -134,7 +151,7 @@ fn check_entry(entry: &Entry, limits: &Limits) -> Result<(String, bool), BundleE
     if size > limits.file {
         return Err(BundleError::FileTooLarge { path, size, limit: limits.file });
     }
-    if size > RATIO_GRACE && size / limits.ratio > entry.compressed_size() {
+    if is_bomb(entry, limits) {
         return Err(BundleError::Bomb { path, limit: limits.ratio });
     }
     Ok((path, is_folder))

@@ -7,6 +7,7 @@ use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
+use super::check::bombs;
 use super::{Bundle, BundleError, Limits};
 use crate::check_path;
 
@@ -51,19 +52,15 @@ where
             return Err(BundleError::TooManyFiles { found: sorted.len(), limit: limits.files });
         }
     }
-    let mut plain = BTreeSet::new();
-    loop {
-        let packed =
-            write(&sorted, &plain).map_err(|error| BundleError::NotABundle(error.to_string()))?;
-        match Bundle::open(Cursor::new(packed.as_slice()), &limits) {
-            Ok(_) => return Ok(packed),
-            // An honest file that compresses too well is carried as it is.
-            Err(BundleError::Bomb { path, .. }) if !plain.contains(&path) => {
-                plain.insert(path);
-            }
-            Err(error) => return Err(error),
-        }
+    let failed = |error: ZipError| BundleError::NotABundle(error.to_string());
+    let mut packed = write(&sorted, &BTreeSet::new()).map_err(failed)?;
+    // Honest files that compress too well are carried as they are.
+    let plain = bombs(Cursor::new(packed.as_slice()), &limits).map_err(failed)?;
+    if !plain.is_empty() {
+        packed = write(&sorted, &plain.into_iter().collect()).map_err(failed)?;
     }
+    Bundle::open(Cursor::new(packed.as_slice()), &limits)?;
+    Ok(packed)
 }
 
 /// Writes the archive; those in `plain` are not compressed.
