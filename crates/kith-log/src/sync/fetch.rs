@@ -26,9 +26,11 @@ const MAX_STORING_WEIGHT: u64 = 32 * 1024 * 1024;
 /// After how long a peer that was asked and sends nothing counts as stalled. The largest run takes
 /// as long at 9 kB/s.
 const STALLED_AFTER: Duration = Duration::from_secs(30);
-/// How long a log is fetched from one peer while another one has as much, so that nobody who sends a
-/// little now and then keeps the others from being asked.
+/// How long a log is fetched from one peer that sends less than [`ENOUGH`] while another one has as
+/// much, so that nobody who sends a little now and then keeps the others from being asked.
 const LONGEST_TURN: Duration = Duration::from_secs(60);
+/// Weight that a peer sends in its turn, at least, to go on: 17 kB/s.
+const ENOUGH: u64 = 1024 * 1024;
 /// How long the store is left alone after it failed.
 const STORE_AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// Logs of one peer that are found to be fetched from others already, before the look for more is
@@ -160,9 +162,9 @@ impl SpaceSync {
     ) {
         let log = self.logs.entry(author).or_default();
         let (expect, gap, deadline) = (log.size(), false, now + STALLED_AFTER);
-        let turn_ends = now + LONGEST_TURN;
+        let (turn_ends, brought) = (now + LONGEST_TURN, 0);
         self.fetching.insert(author);
-        log.fetch = Some(Fetch { peer, kind, credit, expect, gap, deadline, turn_ends });
+        log.fetch = Some(Fetch { peer, kind, credit, expect, gap, deadline, turn_ends, brought });
         if let Some(peer) = self.peers.get_mut(&peer) {
             peer.fetches += 1;
             peer.runs += credit;
@@ -420,6 +422,7 @@ impl SpaceSync {
             fetch.expect = size;
             fetch.gap = false;
             let ours = fetch.peer == id;
+            fetch.brought += if ours { weight } else { 0 };
             if ours && (done || fetch.kind != FetchKind::Forward) {
                 self.end_fetch(&author);
                 self.want_again(&author);
@@ -466,13 +469,16 @@ impl SpaceSync {
     pub(super) fn expire_fetches(&mut self, now: Duration) {
         let due = self.fetches().filter(|(_, fetch)| fetch.credit > 0 && fetch.due() <= now);
         let due: Vec<_> = due
-            .map(|(author, fetch)| (*author, fetch.peer, fetch.gap, fetch.deadline <= now))
+            .map(|(author, fetch)| {
+                let goes_on = fetch.deadline > now && fetch.brought >= ENOUGH;
+                (*author, fetch.peer, fetch.gap, fetch.deadline <= now, goes_on)
+            })
             .collect();
-        for (author, id, gap, stalled) in due {
-            if !stalled && !self.another_has_more(now, id, &author, Some(now)) {
+        for (author, id, gap, stalled, goes_on) in due {
+            if goes_on || (!stalled && !self.another_has_more(now, id, &author, Some(now))) {
                 let log = self.logs.get_mut(&author);
                 if let Some(fetch) = log.and_then(|log| log.fetch.as_mut()) {
-                    fetch.turn_ends = now + LONGEST_TURN;
+                    (fetch.turn_ends, fetch.brought) = (now + LONGEST_TURN, 0);
                 }
                 continue;
             }

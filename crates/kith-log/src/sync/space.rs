@@ -74,8 +74,10 @@ pub(super) struct Fetch {
     pub(super) gap: bool,
     /// When the peer counts as stalled.
     pub(super) deadline: Duration,
-    /// When it is another peer's turn, if one has as much.
+    /// When it is another peer's turn, if one has as much and this one is slow.
     pub(super) turn_ends: Duration,
+    /// Weight of what came in this turn.
+    pub(super) brought: u64,
 }
 
 impl Fetch {

@@ -491,6 +491,27 @@ fn a_peer_that_only_drips_is_passed_over() {
 }
 
 #[test]
+fn a_peer_that_sends_steadily_is_asked_on_though_another_has_as_much() {
+    let mut world = World::new(1, 3);
+    world.connect(0, 1);
+    (0..120).for_each(|_| world.append(0, 250, 200));
+    world.settle(HOUR);
+    world.connect(1, 2);
+    world.slow.insert((1, 2));
+    world.settle(Duration::from_secs(1));
+    world.connect(0, 2);
+    world.sent_bytes = 0;
+    for _ in 0..40 {
+        world.settle(Duration::from_secs(5));
+        world.deliver(1, 2, true);
+    }
+    world.settle(Duration::from_secs(1));
+    world.assert_equal();
+    let payload = 120 * 250 * 200;
+    assert!(world.sent_bytes * 100 < payload * 112, "{} bytes were sent", world.sent_bytes);
+}
+
+#[test]
 fn silent_peers_take_no_more_than_a_turn_each() {
     let mut world = World::new(1, 7);
     (0..6).for_each(|at| world.connect(at, at + 1));
