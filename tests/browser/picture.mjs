@@ -1,4 +1,4 @@
-// Draws docs/picture.png: Chat as two people see it, and the dashboard, of `kith demo`.
+// Draws docs/picture.png: Chat as two people of `kith demo` see it.
 // Run it by `node tests/browser/picture.mjs` after `cargo build`.
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
