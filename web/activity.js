@@ -3,7 +3,7 @@ import { html } from './html.js';
 import { SPAN } from './node.js';
 import { AppIcon, useNode, useTitle, Wait } from './parts.js';
 import { Attempts } from './spaces.js';
-import { count, number, size, speed, wayName, who } from './words.js';
+import { count, limitName, number, size, speed, wayName, who } from './words.js';
 
 /** @import * as api from '../sdk/kith-api.d.ts' */
 /** @import { Sample } from './node.js' */
@@ -44,9 +44,10 @@ export function Activity() {
       <table><thead><tr><th scope="col">Way</th><th scope="col">Found</th><th scope="col">Now</th></tr></thead>
         <tbody>${status.discovery.map(({ way, on, found, state }) => html`<tr key=${way} class=${on ? '' : 'off'}><th scope="row">${wayName(way)}</th><td>${number(found)}</td><td>${state}</td></tr>`)}</tbody></table>
     </section>
-    <section class="card"><h2>Refused by limits</h2>
+    <section class="card"><h2>Refused</h2>
       ${refused.length === 0 ? html`<p class="hint">Nothing since kith was started.</p>`
-        : html`<dl class="facts">${refused.map(([limit, times]) => html`<div key=${limit}><dt>${limit}</dt><dd>${count(times, 'time', 'times')}</dd></div>`)}</dl>`}
+        : html`<p class="hint">What was too much, or made no sense, and so was not taken.</p>
+          <dl class="facts">${refused.map(([limit, times]) => html`<div key=${limit}><dt>${limitName(limit)}</dt><dd>${count(times, 'time', 'times')}</dd></div>`)}</dl>`}
     </section>`;
 }
 

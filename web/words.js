@@ -96,6 +96,9 @@ export const wayName = (way) => WAYS[way]?.name ?? way;
 /** “Found by an invitation and the local network”. @param {string[]} ways */
 export const foundBy = (ways) => (ways.length === 0 ? '' : `Found by ${list.format(ways.map((way) => WAYS[way]?.by ?? way))}`);
 
+/** A limit's name, as it stands in the node's counters, in words. @param {string} name */
+export const limitName = (name) => name.charAt(0).toUpperCase() + name.slice(1).replaceAll('_', ' ');
+
 /** Splits ms until a moment into “in 12 s”, or “now”. @param {number} time @param {number} now */
 export const soon = (time, now) => (time - now < SECOND ? 'now' : `in ${measure(Math.ceil((time - now) / SECOND), 'second', 0)}`);
 

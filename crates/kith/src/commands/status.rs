@@ -58,7 +58,7 @@ fn text(output: Output, status: &Status) -> String {
     if !status.refused.is_empty() {
         let mut table = Table::new(&[("over a limit", Align::Left), ("refused", Align::Right)]);
         for (limit, count) in &status.refused {
-            table.row(vec![limit.clone(), count.to_string()]);
+            table.row(vec![limit.replace('_', " "), count.to_string()]);
         }
         let _ = write!(out, "\n\n{table}");
     }

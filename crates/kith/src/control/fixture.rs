@@ -125,7 +125,7 @@ pub(crate) fn status() -> Status {
             app("Chat", 3, 41_000, true, Traffic { sent: 1_200_000, received: 80_000 }),
             app("Book club", 12, 2_400_000, false, Traffic::default()),
         ],
-        refused: BTreeMap::from([("frames per peer".to_owned(), 7)]),
+        refused: BTreeMap::from([("frames_of_other_spaces".to_owned(), 7)]),
         problems: vec![Problem {
             id: 1,
             error: Error::new(ErrorCode::DiskFull, "Nothing new is kept.")
