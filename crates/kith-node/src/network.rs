@@ -14,6 +14,7 @@ use kith_log::SpaceId;
 use kith_overlay::blob::BlobWanted;
 use kith_overlay::space::{self, SpaceEvents};
 use kith_overlay::storage::BlobScope;
+use kith_overlay::transport::limits::MAX_ADDRESSES;
 use kith_overlay::transport::{
     self as transport, Bind, EndpointId, Overlay, PeerAddr, PeerStatus, Reason, Way, parse_id,
 };
@@ -262,7 +263,8 @@ impl Inner {
             }
             // Who only ever came to us is reached where they came from: the overlay has one
             // socket, for dialling and for being dialled.
-            let addr = PeerAddr::new(peer.id, peer.worked.into_iter().chain(peer.address));
+            let worked = peer.worked.into_iter().take(MAX_ADDRESSES - 1);
+            let addr = PeerAddr::new(peer.id, worked.chain(peer.address));
             self.remembered.note(now_ms(), addr, spaces).await;
         }
     }
