@@ -146,25 +146,31 @@ def run(entries, before=(), base=None, end=None):
     before = list(before)
     root, signature = end or signed(before + entries)
     checkpoint = {"author": WHO, "root": root, "signature": signature}
-    return {"author": WHO, "start": len(before), "base": base, "entries": entries, "checkpoint": checkpoint}
+    made = {"author": WHO, "start": len(before), "base": base}
+    return made | {"entries": entries, "checkpoint": checkpoint}
+
+
+def held_before(named):
+    """Cases of runs by name, each with how many entries of FIRST are held before."""
+    return [{"why": why, "held": held, "run": log.write_run(made)} for why, (held, made) in named.items()]
 
 
 def runs_accepted():
-    """With how many entries of FIRST are held before."""
+    epochs = [entry(b"\4", 3, epoch=epoch) for epoch in (1, 1, 0, 7, 2**32 - 1, 0)]
     small = entry(b"", 3, epoch=1)
     edges = {
         "no body": (2, run([entry(b"", 3)], FIRST)),
         "a body of any kind": (2, run([entry(OPENING, 3), entry(b"\xff", 4)], FIRST)),
         "clocks that stand still and go back": (2, run([entry(b"\4", 2), entry(b"\4", 0, 0)], FIRST)),
         "the greatest clocks": (2, run([entry(b"\4", 2**53 - 1, 2**53 - 1)], FIRST)),
-        "epochs that come and go": (2, run([entry(b"\4", 3, epoch=e) for e in (1, 1, 0, 7, 2**32 - 1, 0)], FIRST)),
+        "epochs that come and go": (2, run(epochs, FIRST)),
         "absent bodies of the greatest length": (2, run([absent(131_008), absent(131_008)], FIRST)),
         "1,024 entries": (2, run([small] * 1_024, FIRST)),
         "entries that are held already": (2, run(FIRST + MORE)),
         "a base that is not needed": (2, run(MORE, FIRST, base_of(FIRST))),
         "a base, and nothing held": (0, run(MORE, FIRST, base_of(FIRST))),
     }
-    return [{"why": why, "held": held, "run": log.write_run(made)} for why, (held, made) in edges.items()]
+    return held_before(edges)
 
 
 def absent(length):
@@ -203,7 +209,11 @@ def runs_refused():
         a_time_of_2_to_the_53=good[: first + clock] + varint(2**54) + good[size:],
         a_new_epoch_that_is_not_new=good[:size] + varint(3 << 2 | 2) + b"\0" + good[size + 1 :],
         an_epoch_of_33_bits=good[:size] + varint(3 << 2 | 2) + varint(2**32) + good[size + 1 :],
-        a_body_of_131_114_bytes=good[:count] + b"\1" + good[first:size] + varint(131_114 << 2 | 1) + bytes(32 + 96),
+        a_body_of_131_114_bytes=good[:count]
+        + b"\1"
+        + good[first:size]
+        + varint(131_114 << 2 | 1)
+        + bytes(32 + 96),
         too_heavy_with_absent_bodies=too_heavy(good[:count]),
         a_size_of_65_bits=good[:start] + varint(2**64 - 1) + good[start + 1 :],
         a_byte_is_missing=good[:-1],
@@ -221,27 +231,33 @@ def too_heavy(before):
 def runs_wrong():
     """Runs that decode and do not verify."""
     changed = [MORE[0], entry(b"\4y", 4), MORE[2]]
-    root, signature = signed(FIRST + MORE)
+    root, signature = end = signed(FIRST + MORE)
+    swapped = [MORE[1], MORE[0], MORE[2]]
+    stranger = entry(log.write_opening(ADMISSION, SPACE, ELSEWHERE))
+    other_peak = base_of(FIRST) | {"range": log.Range(2, [bytes(32)])}
     in_epoch = [FIRST[0] | {"epoch": 1}, FIRST[1]]
     wrong = {
         "a changed body": (2, run(changed, FIRST, end=(root, signature))),
         "a changed clock": (2, run([MORE[0] | {"lamport": 4}, *MORE[1:]], FIRST, end=(root, signature))),
-        "two entries in another order": (2, run([MORE[1], MORE[0], MORE[2]], FIRST, end=(root, signature))),
+        "two entries in another order": (2, run(swapped, FIRST, end=end)),
         "the last entry left out": (2, run(MORE[:2], FIRST, end=(root, signature))),
         "another root": (2, run(MORE, FIRST, end=(bytes(32), signature))),
         "signed by somebody else": (2, run(MORE, FIRST, end=signed(FIRST + MORE, seed=OTHER))),
         "signed for another space": (2, run(MORE, FIRST, end=signed(FIRST + MORE, space=ELSEWHERE))),
         "signed for another size": (2, run(MORE, FIRST, end=signed(FIRST + MORE, size=6))),
-        "a signature that was changed without the key": (2, run(MORE, FIRST, end=(root, malleable(signature)))),
+        "a signature that was changed without the key": (
+            2,
+            run(MORE, FIRST, end=(root, malleable(signature))),
+        ),
         "the opening is absent": (0, run([FIRST[0] | {"body": None}, FIRST[1]])),
         "the opening is in epoch 1": (0, run(in_epoch)),
         "the first entry is no opening": (0, run([entry(b"\1{}"), FIRST[1]])),
-        "the opening admits somebody else": (0, run([entry(log.write_opening(ADMISSION, SPACE, ELSEWHERE))])),
+        "the opening admits somebody else": (0, run([stranger])),
         "a base with another signature": (0, run(MORE, FIRST, base_of(FIRST) | {"signature": bytes(64)})),
-        "a base with another peak": (0, run(MORE, FIRST, base_of(FIRST) | {"range": log.Range(2, [bytes(32)])})),
+        "a base with another peak": (0, run(MORE, FIRST, other_peak)),
         "a base with no opening": (0, run(MORE, FIRST, base_of(FIRST, b""))),
     }
-    return [{"why": why, "held": held, "run": log.write_run(made)} for why, (held, made) in wrong.items()]
+    return held_before(wrong)
 
 
 def runs_ignored():
@@ -251,7 +267,7 @@ def runs_ignored():
         "a gap": (2, run(MORE[1:], FIRST + MORE[:1])),
         "nothing new": (2, run(FIRST)),
     }
-    return [{"why": why, "held": held, "run": log.write_run(made)} for why, (held, made) in ignored.items()]
+    return held_before(ignored)
 
 
 # Forks
@@ -267,6 +283,8 @@ def forks():
     other = [entry(b"\4other", 3)]
     small, large, whole = checkpoint(FIRST + other), checkpoint(FIRST + MORE), FIRST + MORE
     based = run(MORE, FIRST, base_of(FIRST))
+    just = run(MORE[1:], whole[:3], base_of(whole[:3]))
+    behind = run(MORE[2:], whole[:4], base_of(whole[:4]))
     changed = based | {"entries": [MORE[0], entry(b"\4y", 4), MORE[2]]}
     forged = base_of(FIRST) | {"signature": bytes(64)}
     elsewhere = large | {"author": ELSEWHERE}
@@ -277,7 +295,7 @@ def forks():
         ("a run with a base", True, small, large, based),
         ("the larger one first", True, large, small, based),
         ("a run from the beginning", True, small, large, run(whole)),
-        ("a base of just the smaller size", True, small, large, run(MORE[1:], whole[:3], base_of(whole[:3]))),
+        ("a base of just the smaller size", True, small, large, just),
         ("one checkpoint twice", False, large, large, None),
         ("two sizes and no run", False, small, large, None),
         ("one history", False, checkpoint(whole[:3]), large, based),
@@ -285,7 +303,7 @@ def forks():
         ("the first is not signed", False, checkpoint(FIRST + other, OTHER), large, based),
         ("the second is not signed", False, large, checkpoint(FIRST + other * 3, OTHER), None),
         ("the run ends before the larger", False, small, large, run(MORE[:2], FIRST, base_of(FIRST))),
-        ("the run begins behind the smaller", False, small, large, run(MORE[2:], whole[:4], base_of(whole[:4]))),
+        ("the run begins behind the smaller", False, small, large, behind),
         ("a changed entry", False, small, large, changed),
         ("a run that stands on nothing", False, small, large, run(MORE, FIRST)),
         ("a base that is not signed", False, small, large, run(MORE, FIRST, forged)),

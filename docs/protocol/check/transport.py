@@ -3,7 +3,7 @@
 import ipaddress
 
 from blake3 import derive_key, keyed_hash
-from wire import Reader, Refused, frame, must, u8, unframe, varint
+from wire import Reader, frame, must, u8, unframe, varint
 
 CONTROL_BYTES = 65_536
 TAGS = 1_024

@@ -11,11 +11,12 @@ NOTES = {"why", "error", "_comment"}
 class Vector:
     """One vector, or the file as a whole: an object of JSON.
 
-    What does not agree is added to `wrong`; the places of what is to be refused, to `refusals`.
+    What does not agree is added to `wrong`; the places of what is only accepted or refused, and
+    compared with nothing, to `loose`.
     """
 
-    def __init__(self, place, value, wrong, refusals):
-        self.place, self.value, self.wrong, self.refusals = place, value, wrong, refusals
+    def __init__(self, place, value, wrong, loose):
+        self.place, self.value, self.wrong, self.loose = place, value, wrong, loose
 
     def __getitem__(self, field):
         return self.value[field]
@@ -32,14 +33,19 @@ class Vector:
             said = self.value[field]
         computed = plain(computed)
         if said != computed:
-            self.wrong.append(f"{self.place}: {field or 'it'} is {said!r:.200}, and is to be {computed!r:.200}")
+            what = f"{self.place}: {field or 'it'}"
+            self.wrong.append(f"{what} is {said!r:.200}, and is to be {computed!r:.200}")
 
     def holds(self, truth):
         if not truth:
             self.wrong.append(f"{self.place}: it is not so")
 
+    def accepted(self, function, *arguments):
+        self.loose.add(self.place)
+        function(*arguments)
+
     def refused(self, function, *arguments, because=Refused):
-        self.refusals.add(self.place)
+        self.loose.add(self.place)
         try:
             read = function(*arguments)
         except because:
@@ -68,13 +74,13 @@ class Vectors(Vector):
 
     def one(self, field):
         self.count += 1
-        return Vector(f"{self.place}.{field}", self[field], self.wrong, self.refusals)
+        return Vector(f"{self.place}.{field}", self[field], self.wrong, self.loose)
 
     def all(self, field):
         """Each of a list."""
         for number, value in enumerate(self[field]):
             self.count += 1
-            yield Vector(f"{self.place}.{field}[{number}]", value, self.wrong, self.refusals)
+            yield Vector(f"{self.place}.{field}[{number}]", value, self.wrong, self.loose)
 
     def run(self, check):
         try:
