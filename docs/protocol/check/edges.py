@@ -298,6 +298,8 @@ def forks():
         ("a base of just the smaller size", True, small, large, just),
         ("one checkpoint twice", False, large, large, None),
         ("two sizes and no run", False, small, large, None),
+        ("two of one size and a run to the first", False, large, same_size, based),
+        ("two of one size and a run to the second", False, same_size, large, based),
         ("one history", False, checkpoint(whole[:3]), large, based),
         ("two authors", False, large, elsewhere, None),
         ("the first is not signed", False, checkpoint(FIRST + other, OTHER), large, based),

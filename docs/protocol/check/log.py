@@ -368,6 +368,7 @@ def verify_fork(first, second, run, space):
     if run is None:
         must(small["size"] == large["size"] and small["root"] != large["root"], "one history")
         return
+    must(small["size"] < large["size"], "it needs no run")
     must(run["checkpoint"] == large and run["start"] <= small["size"], "another run")
     peaks = Range()
     if run["base"]:

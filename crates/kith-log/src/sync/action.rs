@@ -114,7 +114,7 @@ impl ForkProof {
             let forked = small.size == large.size && small.root != large.root;
             return if forked { Ok(()) } else { Err(NO_FORK) };
         };
-        if run.checkpoint != *large || run.start > small.size {
+        if small.size == large.size || run.checkpoint != *large || run.start > small.size {
             return Err(NO_FORK);
         }
         let mut range = match &run.base {
