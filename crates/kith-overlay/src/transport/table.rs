@@ -375,7 +375,9 @@ impl Table {
     /// reached, though tried often enough, makes room: else names of nobody would keep others out. On
     /// the LAN so does one that is no longer reached: who comes back announces itself.
     fn room_for(&mut self, reason: Reason, most: usize, newcomer: &EndpointId) -> bool {
-        let wanted = |(_, known): &(_, &mut Known)| known.reasons.contains(&reason);
+        // Whom the person named, or this node met before, takes no place of theirs.
+        let wanted =
+            |(_, known): &(_, &mut Known)| known.reasons.contains(&reason) && known.is_named_only();
         let wanted: Vec<_> = self.peers.iter_mut().filter(wanted).collect();
         if wanted.len() < most || wanted.iter().any(|(id, _)| *id == newcomer) {
             return true;
@@ -394,7 +396,12 @@ impl Table {
     /// Makes room for one more peer, where the table is full: whom nobody wants and who was heard
     /// of longest ago goes; else one who was only named by others, and never reached.
     fn make_room(&mut self, id: &EndpointId) -> bool {
-        if self.peers.len() < MAX_KNOWN_PEERS || self.peers.contains_key(id) {
+        if self.peers.contains_key(id) {
+            return true;
+        }
+        // Those that are blocked have a limit of their own, where the person's list is kept.
+        let kept = self.peers.values().filter(|known| !known.blocked).count();
+        if kept < MAX_KNOWN_PEERS {
             return true;
         }
         let spare =
@@ -518,12 +525,18 @@ impl Known {
         self.failures >= GIVE_WAY_FAILURES && self.link == Link::Idle
     }
 
-    /// Whether others named it, and it was tried and never reached.
+    /// Whether it is known by what others said, or said of themselves, alone.
+    fn is_named_only(&self) -> bool {
+        let named =
+            |way: &Way| matches!(way, Way::Exchange | Way::Introduce | Way::Lan | Way::Incoming);
+        self.ways.iter().all(named)
+    }
+
+    /// Whether it is known by that alone, and was tried and never reached.
     fn is_hearsay(&self) -> bool {
-        let named = |way: &Way| matches!(way, Way::Exchange | Way::Introduce | Way::Lan);
         self.is_given_up()
             && self.addresses.iter().all(|address| !address.worked)
-            && self.ways.iter().all(named)
+            && self.is_named_only()
     }
 
     fn unwant(&mut self, reason: Reason) {
@@ -901,6 +914,37 @@ mod tests {
         assert_eq!(wanted, MAX_WANTED_PER_SPACE + 1);
         let new = (40..80).filter(|n| table.get(&id(*n)).unwrap().wanted()).count();
         assert_eq!(new, 30);
+    }
+
+    #[test]
+    fn whom_this_node_knows_takes_no_place_of_others() {
+        let now = Instant::now();
+        let mut table = Table::new(id(0), Scope::Global);
+        let reason = Reason::Space(SpaceId::from_bytes([1; 32]));
+        // Many that were met long ago, and of whom nobody has heard since.
+        for n in 1..=40 {
+            table.add(now, &PeerAddr::new(id(n), [addr(n.into())]), Way::Cache, Some(reason));
+        }
+        let told = |table: &mut Table, n: u8| {
+            table.add(now, &PeerAddr::new(id(n), [addr(n.into())]), Way::Exchange, Some(reason));
+            table.get(&id(n)).unwrap().wanted()
+        };
+        assert!((50..82).all(|n| told(&mut table, n)));
+        assert!(!told(&mut table, 82));
+    }
+
+    #[test]
+    fn a_long_list_of_the_blocked_keeps_nobody_out() {
+        let now = Instant::now();
+        let mut table = Table::new(id(0), Scope::Global);
+        for n in 0..3_000u16 {
+            let mut seed = [1; 32];
+            seed[..2].copy_from_slice(&n.to_be_bytes());
+            table.block(now, iroh::SecretKey::from_bytes(&seed).public(), true);
+        }
+        let friend = PeerAddr::new(id(2), [addr(1)]);
+        assert!(table.add(now, &friend, Way::Link, Some(Reason::Person)));
+        assert_eq!(table.poll_dials(now).len(), 1);
     }
 
     #[test]
