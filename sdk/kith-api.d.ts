@@ -225,7 +225,8 @@ export type EntryEvent = {
  */
 entry: Entry, 
 /**
- * The highest serial at this moment: the page is up to date when it has seen it.
+ * No entry so far has a higher serial. The one that has it may be kith's own, and after the data
+ * directory was put back from a backup there may be none.
  */
 max_serial: number, };
 

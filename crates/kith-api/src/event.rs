@@ -72,7 +72,8 @@ pub enum Event {
 pub struct EntryEvent {
     /// The entry.
     pub entry: Entry,
-    /// The highest serial at this moment: the page is up to date when it has seen it.
+    /// No entry so far has a higher serial. The one that has it may be kith's own, and after the data
+    /// directory was put back from a backup there may be none.
     #[ts(type = "number")]
     pub max_serial: u64,
 }
