@@ -15,7 +15,8 @@ use super::wire::{Begin, Bound, Here, MAX_PAYLOAD, Message, SpaceMessage};
 use crate::storage::StorageError;
 use crate::transport::{Close, Peer, SendError, SpaceKey, SpaceRef};
 
-/// Members that a message is sent to. More than a person's line carries at 128 KiB a message.
+/// Members that a message is sent to. More than a person's line carries at 128 KiB a message. Where
+/// there are more, they take turns.
 pub const MAX_RECEIVERS: usize = 32;
 
 /// How often a peer may say on one connection who it is in a space: once, and again for each new
@@ -321,11 +322,11 @@ impl Members {
             return Err(MessageError::TooLarge(payload.len()));
         }
         let Author { secret, .. } = self.own().ok_or(MessageError::NoAuthor)?;
-        let receivers = self.receivers();
-        if receivers.is_empty() {
+        if self.state().peers.is_empty() {
             return Ok(0);
         }
         let seq = self.seq.fetch_add(1, Ordering::Relaxed);
+        let receivers = self.receivers(seq);
         let message = Message::sign(&secret, &self.at().space, self.run, seq, payload);
         let frame = SpaceMessage::Message(message).encode();
         let mut count = 0;
@@ -361,15 +362,19 @@ impl Members {
         }
     }
 
-    /// The connections of each receiver, oldest first.
-    fn receivers(&self) -> BTreeMap<EndpointId, Vec<Arc<Peer>>> {
-        let state = self.state();
+    /// The connections of each receiver of a message, oldest first.
+    fn receivers(&self, seq: u64) -> BTreeMap<EndpointId, Vec<Arc<Peer>>> {
         let mut receivers: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for member in state.peers.values() {
-            let id = member.peer.id();
-            if receivers.contains_key(&id) || receivers.len() < MAX_RECEIVERS {
-                receivers.entry(id).or_default().push(member.peer.clone());
-            }
+        for member in self.state().peers.values() {
+            receivers.entry(member.peer.id()).or_default().push(member.peer.clone());
+        }
+        let all = receivers.len();
+        if all > MAX_RECEIVERS {
+            let mut place = 0;
+            receivers.retain(|_, _| {
+                place += 1;
+                has_turn(place - 1, all, seq)
+            });
         }
         receivers
     }
@@ -396,5 +401,38 @@ impl Members {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether the member at a place gets a message, of so many: [`MAX_RECEIVERS`] do, then the next ones.
+/// So who came first, or under many names, leaves something to the others.
+fn has_turn(place: usize, all: usize, seq: u64) -> bool {
+    let all = all as u64;
+    let start = seq % all * MAX_RECEIVERS as u64 % all;
+    (place as u64 + all - start) % all < MAX_RECEIVERS as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_has_a_turn() {
+        for all in [33, 40, 64, 65, 200, 256] {
+            for start in [0, 7, u64::MAX - 2_000] {
+                let mut turns = vec![0; all];
+                for seq in start..start + all as u64 {
+                    let mut count = 0;
+                    for (place, turns) in turns.iter_mut().enumerate() {
+                        if has_turn(place, all, seq) {
+                            *turns += 1;
+                            count += 1;
+                        }
+                    }
+                    assert_eq!(count, MAX_RECEIVERS);
+                }
+                assert!(turns.iter().all(|turns| *turns > 0), "{all}, {start}: {turns:?}");
+            }
+        }
     }
 }
