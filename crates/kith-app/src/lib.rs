@@ -32,7 +32,7 @@ pub use invitation::{Destination, Invitation, InvitationError, Inviter, MAX_ADDR
 pub use keys::{Key, SpaceKeys, SpaceSecret};
 pub use link::{Link, LinkError, MAX_LINK};
 pub use manifest::{
-    INTERFACE, MAX_DESCRIPTION, MAX_MANIFEST, MAX_NAME, MAX_URL, Manifest, ManifestError,
+    INTERFACE, MAX_DESCRIPTION, MAX_MANIFEST, MAX_NAME, MAX_URL, Manifest, ManifestError, one_line,
 };
 pub use path::{MAX_PATH, PathFault, check_path};
 pub use permission::Permission;

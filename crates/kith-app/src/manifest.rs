@@ -93,7 +93,7 @@ impl Manifest {
         let text = std::str::from_utf8(bytes).map_err(|_| ManifestError::NotText)?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let raw: Raw = toml::from_str(text)
-            .map_err(|error| ManifestError::Toml(shorten(error.message(), MAX_DESCRIPTION)))?;
+            .map_err(|error| ManifestError::Toml(one_line(error.message(), MAX_DESCRIPTION)))?;
         let interface = raw.kith.interface.unwrap_or(INTERFACE);
         if interface > INTERFACE {
             return Err(ManifestError::NewerInterface { needed: interface });
@@ -101,7 +101,7 @@ impl Manifest {
         let mut permissions = Vec::new();
         for name in raw.kith.permissions {
             let permission = Permission::from_name(&name)
-                .ok_or_else(|| ManifestError::UnknownPermission(shorten(&name, MAX_NAME)))?;
+                .ok_or_else(|| ManifestError::UnknownPermission(one_line(&name, MAX_NAME)))?;
             permissions.push(permission);
         }
         let outside = raw.description.as_ref().and_then(toml::Value::as_str).unwrap_or_default();
@@ -110,9 +110,9 @@ impl Manifest {
         permissions.sort();
         permissions.dedup();
         Ok(Self {
-            name: raw.name.map(|name| shorten(&name, MAX_NAME)).filter(|name| !name.is_empty()),
+            name: raw.name.map(|name| one_line(&name, MAX_NAME)).filter(|name| !name.is_empty()),
             source_code_url: raw.source_code_url.filter(|url| is_web_address(url)),
-            description: shorten(description, MAX_DESCRIPTION),
+            description: one_line(description, MAX_DESCRIPTION),
             permissions,
             interface,
         })
@@ -137,9 +137,10 @@ fn is_web_address(url: &str) -> bool {
         && url.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// One line of at most `limit` bytes: white space and control characters become single spaces,
-/// and characters that change the direction of what follows are left out.
-fn shorten(text: &str, limit: usize) -> String {
+/// What a stranger calls something, as people can be shown it: one line of at most `limit` bytes. White
+/// space and control characters become single spaces, and characters that change the direction of
+/// what follows are left out.
+pub fn one_line(text: &str, limit: usize) -> String {
     let mut out = String::new();
     for c in text.chars() {
         if is_bidi_control(c) {

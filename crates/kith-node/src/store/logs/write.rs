@@ -37,12 +37,17 @@ impl Gist {
         let body = entry.body.as_deref();
         let body = body.and_then(|body| Body::open(body, Some(keys.read.as_bytes()), &place).ok());
         let Some(body) = body else { return Self { kind: UNREADABLE, name: None } };
-        let name = (body.kind == BodyKind::Profile)
-            .then(|| String::from_utf8(body.payload).ok())
-            .flatten()
-            .filter(|name| !name.is_empty() && name.len() <= kith_api::MAX_NAME);
+        let name = (body.kind == BodyKind::Profile).then(|| shown(&body.payload)).flatten();
         Self { kind: body.kind as u8, name }
     }
+}
+
+/// The name of a profile, as people can be shown it: whoever wrote it may mean to move the cursor, or
+/// to turn around what stands beside it.
+fn shown(profile: &[u8]) -> Option<String> {
+    let name = str::from_utf8(profile).ok().filter(|name| name.len() <= kith_api::MAX_NAME)?;
+    let name = kith_app::one_line(name, kith_api::MAX_NAME);
+    (!name.is_empty()).then_some(name)
 }
 
 /// Where a run goes.
@@ -163,4 +168,19 @@ pub(super) fn decode_entry(row: &[u8]) -> Result<Entry, StoreError> {
         _ => return Err(bad()),
     };
     Ok(Entry { header, body })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_others_is_one_line_that_moves_no_cursor_and_turns_nothing_around() {
+        let of = |name: &str| shown(name.as_bytes());
+        assert_eq!(of("Ada").as_deref(), Some("Ada"));
+        assert_eq!(of("A\x1b[2Jda\nroot\u{202e}x").as_deref(), Some("A [2Jda rootx"));
+        assert_eq!(of("\u{202e}\n"), None);
+        assert_eq!(of(&"x".repeat(kith_api::MAX_NAME + 1)), None);
+        assert_eq!(shown(b"\xff"), None);
+    }
 }
