@@ -17,9 +17,9 @@ use crate::unharmed::Witness;
 /// Admits to another space.
 const STRANGE: [u8; 32] = [9; 32];
 
-/// Bytes of memory that all floods together may cost a node. Their windows, queues and runs under way
-/// are about half of it; a debug build needs more than a release.
-const FLOOD_COST: u64 = 256 << 20;
+/// Bytes of memory that all floods together may cost a node: what three members may have under way, a
+/// megabyte of each stranger's, and the queues behind them. A debug build took 25 MiB.
+const FLOOD_COST: u64 = 96 << 20;
 
 /// An honest one in the witness's space, and what the link says.
 struct Friend {
