@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kith_log::sync::{Action, At, Config, Message, Part, PeerId, Quotas, SpaceSync};
+use kith_log::sync::{Action, At, Config, Message, Order, Part, PeerId, Quotas, SpaceSync};
 use kith_log::{AuthorId, Checkpoint};
 
 use crate::store::Store;
@@ -114,7 +114,9 @@ fn hostile_messages_do_no_harm() {
         let authors: Vec<_> = world.nodes[0].store.logs.keys().copied().collect();
         let own = world.nodes[0].secret.author();
         let quotas = Quotas { authors: 12, ..Quotas::default() };
-        let config = Config { quotas, ..Config::new(world.space, Some(own)) };
+        let newest_first = seed % 5 == 4;
+        let order = if newest_first { Order::NewestFirst } else { Order::OldestFirst };
+        let config = Config { quotas, order, ..Config::new(world.space, Some(own)) };
         // Half of the victims know the logs, half know their own alone.
         let mut store = world.nodes[0].store.clone();
         store.logs.retain(|author, _| seed % 2 == 0 || *author == own);
@@ -141,6 +143,10 @@ fn hostile_messages_do_no_harm() {
                 next_peer += 1;
                 victim.accused.clear();
             }
+            let author = authors[rng.below(authors.len())];
+            if newest_first && rng.chance(5) {
+                let _ = victim.sync.fetch_older(victim.now, &author);
+            }
             victim.now += Duration::from_millis(rng.next() % 3000);
             if victim.sync.poll_timeout().is_some_and(|(at, _)| at <= victim.now) {
                 victim.sync.handle_timeout(victim.now);
@@ -156,6 +162,9 @@ fn hostile_messages_do_no_harm() {
         for (author, log) in &victim.store.logs {
             let honest = &world.nodes[0].store.logs[author];
             assert!(log.entries.iter().all(|(index, entry)| honest.entries[index] == *entry));
+        }
+        if newest_first {
+            continue;
         }
         // And it is still of use to an honest member.
         let mut again = World::new(seed, 2);
