@@ -296,6 +296,57 @@ test('nothing jumps when data arrives', async () => {
   }
 });
 
+test('what flowed is drawn where it belongs in time, and forgotten after five minutes', async () => {
+  const fixture = await browser.fixture('empty');
+  const page = await (await browser.context()).newPage();
+  // The clock and the ticking are ours. A bar of the chart begins here.
+  await page.addInitScript(() => {
+    const own = Object.assign(/** @type {any} */ (window), { now: 1_800_000_000_000, setInterval: (/** @type {() => void} */ act) => { own.tick = act; return 1; }, clearInterval: () => { own.tick = undefined; } });
+    Date.now = () => own.now;
+  });
+  const run = (/** @type {number} */ time) => page.evaluate((time) => {
+    const own = /** @type {any} */ (window);
+    for (const end = own.now + time; own.now < end;) {
+      own.now += 1_000;
+      own.tick?.();
+    }
+  }, time);
+  await page.goto(`http://localhost:${fixture.port}/${IN}&at=/activity`);
+  await page.getByText('0 bytes received').waitFor();
+  await page.getByText('Nothing flowed').waitFor();
+  const bars = () => page.locator('.traffic .chart .down').getAttribute('d');
+  /** @param {number} bytes */
+  const receive = async (bytes) => {
+    fixture.dashboard.chat.traffic.received += bytes;
+    fixture.dashboard.tell();
+    await page.getByText(new RegExp(`${fixture.dashboard.chat.traffic.received / 1_000} kB received`)).waitFor();
+  };
+  await receive(50_000);
+  await run(1_000);
+  await page.getByText('Highest: 50 kB/s').waitFor();
+  assert.match(await bars() ?? '', /^M59\.1 /, 'one bar, the last');
+  // Nothing more: the speed goes down, and the bar is the average of its five seconds.
+  await run(9_000);
+  await page.getByText('Highest: 10 kB/s').waitFor();
+  assert.match(await bars() ?? '', /^M57\.1 [^M]*$/, 'it has moved on by two');
+  assert.equal(await page.locator('.traffic .down dd').first().textContent(), '0 kB/s');
+  // Hidden for two minutes, while more flows: that is in no bar, since nobody looked when.
+  const hide = (/** @type {boolean} */ hidden) => page.evaluate((hidden) => {
+    Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, hidden);
+  await hide(true);
+  fixture.dashboard.chat.traffic.received += 900_000;
+  await run(120_000);
+  await hide(false);
+  await page.getByText('950 kB received').waitFor();
+  await run(1_000);
+  await page.getByText('Highest: 10 kB/s').waitFor();
+  assert.match(await bars() ?? '', /^M33\.1 [^M]*$/, 'it has moved on by 24');
+  await run(300_000);
+  await page.getByText('Nothing flowed').waitFor();
+});
+
 test('no work while hidden', async () => {
   const fixture = await browser.fixture('few');
   const page = await (await browser.context()).newPage();
