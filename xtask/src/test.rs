@@ -70,7 +70,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut count = rust::run(&plan, filter)?;
     count += browser::run(&plan, filter)?;
     if options.without_root {
-        let not_run = rust::count_left(&plan, filter)? + browser::count_left(&plan)?;
+        let not_run = rust::count_left(&plan, filter)? + browser::count_left(&plan, filter)?;
         println!(
             "At least {not_run} tests were not run: they need root, or a program that is not here."
         );

@@ -86,12 +86,14 @@ fn check_version() -> Result<()> {
 
 /// How many tests stand in the files left out, at least: node can't list them without running
 /// them, and one that stands in a loop counts once.
-pub(crate) fn count_left(plan: &Plan) -> Result<u64> {
-    files(plan, Way::Not)?.into_iter().map(|file| Ok(count(&workspace::read(file)?))).sum()
+pub(crate) fn count_left(plan: &Plan, filter: Option<&str>) -> Result<u64> {
+    let files = files(plan, Way::Not)?.into_iter();
+    files.map(|file| Ok(count(&workspace::read(file)?, filter.unwrap_or_default()))).sum()
 }
 
-fn count(text: &str) -> u64 {
-    text.lines().filter(|line| line.trim_start().starts_with("test(")).count() as u64
+fn count(text: &str, filter: &str) -> u64 {
+    let is_test = |line: &&str| line.trim_start().starts_with("test(") && line.contains(filter);
+    text.lines().filter(is_test).count() as u64
 }
 
 /// The files of tests that are run this way.
@@ -111,6 +113,7 @@ mod tests {
     #[test]
     fn a_test_in_a_loop_counts() {
         let text = "test('a', () => {});\nfor (const b of c) {\n  test(`b ${b}`, () => {\n    await t.test(d);\n  });\n}\n";
-        assert_eq!(count(text), 2);
+        assert_eq!(count(text, ""), 2);
+        assert_eq!(count(text, "'a'"), 1);
     }
 }
