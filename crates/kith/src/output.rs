@@ -12,7 +12,7 @@ use std::io::{IsTerminal, Write};
 
 use serde::Serialize;
 
-pub(crate) use progress::{Bar, during};
+pub(crate) use progress::{Bar, TICK, during};
 pub(crate) use table::{Align, Table};
 pub(crate) use units::{Ago, Bytes, Micros, Millis};
 

@@ -1,7 +1,7 @@
 //! `kith open`.
 
 use kith_api::{
-    AppInfo, Empty, Event, OpenBegin, OpenBegun, OpenConfirm, OpenedSpace, OpeningRef,
+    AppInfo, Attempt, Empty, Event, OpenBegin, OpenBegun, OpenConfirm, OpenedSpace, OpeningRef,
     OpeningStage, PageUrl, SpaceChoice, Subscription,
 };
 
@@ -9,7 +9,7 @@ use super::{Context, absolute, page};
 use crate::args;
 use crate::control::Client;
 use crate::failure::{Failure, Result};
-use crate::output::{Bar, Bytes, Output, Tone};
+use crate::output::{Bar, Bytes, Output, TICK, Tone};
 use crate::system::End;
 
 /// Digits of a space's id that are shown: enough to name it by.
@@ -69,10 +69,15 @@ async fn follow(
 ) -> Result<OpenedSpace> {
     let subscription = client.subscribe(Subscription::Opening { opening: opening.clone() }).await?;
     let mut bar = Bar::new(context.output);
+    let mut tick = tokio::time::interval(TICK);
     let mut end = End::listen();
     loop {
         let event = tokio::select! {
             event = client.event(subscription) => event?,
+            _ = tick.tick() => {
+                bar.redraw();
+                continue;
+            }
             () = end.asked() => {
                 let Empty {} = client.call("open.cancel", &OpeningRef { opening }).await?;
                 return Err(Failure::new("cancelled", "The opening was given up."));
@@ -81,11 +86,7 @@ async fn follow(
         let Event::Opening(state) = event else { continue };
         match state.stage {
             OpeningStage::Fetching { tried, bytes: 0, .. } => {
-                let tried: Vec<String> = tried
-                    .iter()
-                    .map(|attempt| format!("{}: {}", attempt.way, attempt.state))
-                    .collect();
-                bar.draw(&format!("Looking for someone who has the app… {}", tried.join(", ")));
+                bar.draw(&looking(&tried));
             }
             OpeningStage::Fetching { bytes, size, .. } => {
                 bar.draw_transfer("Fetching", bytes, size)
@@ -102,6 +103,16 @@ async fn follow(
             OpeningStage::Failed { error } => return Err(error.into()),
         }
     }
+}
+
+/// Who is tried: one of them, and how many more.
+fn looking(tried: &[Attempt]) -> String {
+    let more = match tried.len() {
+        0 | 1 => String::new(),
+        n => format!(", and {} more", n - 1),
+    };
+    let first = tried.first().map(|attempt| format!(" {}{more}", attempt.state));
+    format!("Looking for someone who has the app…{}", first.unwrap_or_default())
 }
 
 /// What the app is and asks for, and the person's answer.
@@ -176,6 +187,17 @@ mod tests {
         std::fs::write(&file, b"").unwrap();
         assert_eq!(target(file.to_str().unwrap()).unwrap(), file.to_str().unwrap());
         assert_eq!(target("nothing.xdc").unwrap_err().code, "not_found");
+    }
+
+    #[test]
+    fn a_wait_says_who_is_tried() {
+        let tried = |n: usize| {
+            let one = Attempt { peer: "p".into(), way: "link".into(), state: "Connecting".into() };
+            looking(&vec![one; n])
+        };
+        assert_eq!(tried(0), "Looking for someone who has the app…");
+        assert_eq!(tried(1), "Looking for someone who has the app… Connecting");
+        assert_eq!(tried(3), "Looking for someone who has the app… Connecting, and 2 more");
     }
 
     #[tokio::test]

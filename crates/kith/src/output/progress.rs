@@ -8,29 +8,40 @@ use super::{Bytes, Millis, Output};
 /// What is done within this needs no progress.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often the line is drawn anew while nothing else happens.
-const TICK: Duration = Duration::from_millis(500);
+pub(crate) const TICK: Duration = Duration::from_millis(500);
+/// Longest line, in characters: one that wraps can't be drawn over.
+const MAX_LINE: usize = 79;
 
 /// One line on stderr that is drawn over and over; none where there is no terminal.
 pub(crate) struct Bar {
     start: Instant,
     on: bool,
     drawn: bool,
+    /// What there is to say, drawn or not yet.
+    text: String,
 }
 
 impl Bar {
     pub(crate) fn new(output: Output) -> Self {
         let on = !output.json && std::io::stderr().is_terminal();
-        Self { start: Instant::now(), on, drawn: false }
+        Self { start: Instant::now(), on, drawn: false, text: String::new() }
     }
 
     /// Draws the line, once a second has passed.
     pub(crate) fn draw(&mut self, text: &str) {
-        if !self.on || self.start.elapsed() < PATIENCE {
+        self.text = text.chars().take(MAX_LINE).collect();
+        self.redraw();
+    }
+
+    /// Draws what was said last. Call it each [`TICK`] where nothing else may happen for long: what is
+    /// said in the first second is drawn after it.
+    pub(crate) fn redraw(&mut self) {
+        if !self.on || self.text.is_empty() || self.start.elapsed() < PATIENCE {
             return;
         }
         let mut err = std::io::stderr().lock();
         // Back to the start, the text, and the rest of an older text removed.
-        let _ = write!(err, "\r{text}\x1b[K").and_then(|()| err.flush());
+        let _ = write!(err, "\r{}\x1b[K", self.text).and_then(|()| err.flush());
         self.drawn = true;
     }
 
