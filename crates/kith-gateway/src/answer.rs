@@ -14,9 +14,9 @@ use kith_api::{Empty, ErrorCode, Event, OpeningStage, Origin, Service, Subscript
 use tracing::{debug, error};
 
 use crate::encoding::{Content, Sender};
+use crate::ends::Ends;
 use crate::notice::{self, Notice};
 use crate::policy::{self, Nonce, Policy};
-use crate::serve::Ends;
 use crate::site::{Kind, Site, Unknown};
 use crate::socket::{self, Sockets};
 use crate::{Config, checks, files, head, session};

@@ -21,6 +21,7 @@ mod assets;
 mod checks;
 mod config;
 mod encoding;
+mod ends;
 mod files;
 #[doc(hidden)]
 pub mod fuzzing;

@@ -11,11 +11,10 @@ use hyper_util::rt::TokioIo;
 use kith_api::Service;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::answer::Answerer;
+use crate::ends::Ends;
 use crate::head::Guarded;
 use crate::listen::{BindError, Listeners};
 use crate::{Config, policy};
@@ -29,9 +28,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct Gateway {
     port: u16,
     answerer: Arc<Answerer>,
-    stop: CancellationToken,
-    kill: CancellationToken,
-    tasks: TaskTracker,
+    ends: Ends,
 }
 
 impl Gateway {
@@ -48,22 +45,20 @@ impl Gateway {
     /// Tokio runtime.
     pub fn serve(listeners: Listeners, config: Config, service: Arc<dyn Service>) -> Self {
         let port = listeners.port();
-        let (stop, kill) = (CancellationToken::new(), CancellationToken::new());
-        let tasks = TaskTracker::new();
+        let ends = Ends::default();
         let limits = config.limits;
-        let ends = Ends { stop: stop.clone(), kill: kill.clone(), tasks: tasks.clone() };
         let answerer = Arc::new(Answerer::new(port, config, service, ends.clone()));
         let acceptor = Acceptor {
             answerer: Arc::clone(&answerer),
             places: Arc::new(Semaphore::new(limits.connections)),
             busy: policy::busy(),
             limits,
-            ends,
+            ends: ends.clone(),
         };
         for listener in [Some(listeners.v4), listeners.v6].into_iter().flatten() {
-            tasks.spawn(acceptor.clone().accept(listener));
+            ends.tasks.spawn(acceptor.clone().accept(listener));
         }
-        Self { port, answerer, stop, kill, tasks }
+        Self { port, answerer, ends }
     }
 
     /// The dashboard's URL, without a token: `http://localhost:4848`.
@@ -84,19 +79,19 @@ impl Gateway {
     /// Accepts nothing more, lets responses under way end, closes sockets with a word, and after
     /// `deadline` ends what is left.
     pub async fn shutdown(self, deadline: Duration) {
-        self.stop.cancel();
-        self.tasks.close();
-        if tokio::time::timeout(deadline, self.tasks.wait()).await.is_err() {
-            self.kill.cancel();
-            self.tasks.wait().await;
+        self.ends.stop.cancel();
+        self.ends.tasks.close();
+        if tokio::time::timeout(deadline, self.ends.tasks.wait()).await.is_err() {
+            self.ends.kill.cancel();
+            self.ends.tasks.wait().await;
         }
     }
 }
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        self.stop.cancel();
-        self.kill.cancel();
+        self.ends.stop.cancel();
+        self.ends.kill.cancel();
     }
 }
 
@@ -106,17 +101,6 @@ pub(crate) fn builder() -> http1::Builder {
     // A client that has asked all it wants may say so, and still gets its answers.
     builder.max_buf_size(BUFFER).half_close(true);
     builder
-}
-
-/// How tasks learn of the end.
-#[derive(Clone, Debug)]
-pub(crate) struct Ends {
-    /// End in order.
-    pub(crate) stop: CancellationToken,
-    /// End now.
-    pub(crate) kill: CancellationToken,
-    /// Who must have ended.
-    pub(crate) tasks: TaskTracker,
 }
 
 #[derive(Clone)]

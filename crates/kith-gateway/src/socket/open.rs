@@ -14,8 +14,8 @@ use tracing::debug;
 use super::places::Places;
 use super::talk::{Door, Talk};
 use crate::Limits;
+use crate::ends::Ends;
 use crate::notice::Notice;
-use crate::serve::Ends;
 use crate::site::{Kind, Site};
 
 /// Bytes that a socket reads at once. Most messages are small.

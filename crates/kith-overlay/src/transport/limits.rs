@@ -51,6 +51,9 @@ pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long closing the node waits for what is under way to each peer.
 pub const CLOSE_DRAIN: Duration = Duration::from_millis(500);
+/// How long closing the node waits for its endpoints then. Who is connected was told before; a dial that
+/// nobody answers would linger for three probe time-outs (RFC 9000, section 10.2), 3 s.
+pub const CLOSE_LINGER: Duration = Duration::from_millis(500);
 
 /// Bytes of a control frame's body. Holds 1,024 tags.
 pub const MAX_CONTROL_FRAME: usize = 64 * 1024;

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use iroh::EndpointId;
 use n0_future::task::JoinHandle;
 use n0_future::time::{Duration, Instant, timeout};
 use tokio::sync::{Mutex, watch};
 
 use super::gate::Gate;
-use super::limits::CLOSE_DRAIN;
+use super::limits::{CLOSE_DRAIN, CLOSE_LINGER};
 use super::node::Node;
 use super::table::Known;
 use super::{
@@ -190,9 +191,9 @@ impl Overlay {
         for peer in self.node.all_live() {
             peer.close(shutdown());
         }
-        for bound in self.node.endpoints() {
-            bound.endpoint.close().await;
-        }
+        let endpoints = self.node.endpoints();
+        let closing = endpoints.iter().map(|bound| bound.endpoint.close());
+        let _ = timeout(CLOSE_LINGER, join_all(closing)).await;
         for task in tasks.drain(..) {
             // A task that panicked has told so by itself.
             let _ = timeout(Duration::from_secs(1), task).await;
