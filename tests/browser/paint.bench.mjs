@@ -101,7 +101,7 @@ try {
     anchor.push(await overHttp());
   }
   print('link to first paint: an app of 500 KB, not yet here, one hop', '≤ 300 ms', whole, { what: 'the same files over plain HTTP', samples: anchor });
-  print('of that, until the app and the space are here', '', here);
+  print('of that, until the page can be asked for; its files are still on their way', '', here);
 } finally {
   await browser.close();
   plain.close();
