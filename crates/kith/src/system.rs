@@ -78,8 +78,11 @@ const OPENER: (&str, &[&str]) = ("cmd", &["/C", "start", ""]);
 /// program's arguments, so no token may be one.
 ///
 /// # Errors
-/// When no browser can be started.
+/// When no browser can be started, or nobody would see it.
 pub(crate) fn open_in_browser(file: &Path) -> std::io::Result<()> {
+    if !has_screen() {
+        return Err(std::io::Error::new(std::io::ErrorKind::NotFound, "there is no screen here"));
+    }
     let (program, args) = OPENER;
     let mut child = Command::new(program)
         .args(args)
@@ -91,6 +94,18 @@ pub(crate) fn open_in_browser(file: &Path) -> std::io::Result<()> {
     // Whoever does not wait for a child keeps a dead process in the system's table.
     std::thread::spawn(move || child.wait());
     Ok(())
+}
+
+/// Whether a browser would be seen. Without a screen, as over SSH, `xdg-open` ends without a word, or
+/// starts a browser that can't show kith's pages.
+pub(crate) fn has_screen() -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    cfg!(any(windows, target_os = "macos")) || names_screen(is_set)
+}
+
+/// The same, by the variables that are set.
+fn names_screen(is_set: impl Fn(&str) -> bool) -> bool {
+    ["DISPLAY", "WAYLAND_DISPLAY", "BROWSER"].into_iter().any(is_set)
 }
 
 /// Ctrl-C, and whatever else asks a program of this system to end: heard from the moment this is
@@ -146,5 +161,13 @@ mod tests {
         let relative = |name: &str| Some(PathBuf::from(if name == "HOME" { "/h" } else { "d" }));
         assert_eq!(data_dir_in(relative).unwrap(), Path::new("/h/.local/share/kith"));
         assert!(data_dir_in(|_| None).is_none());
+    }
+
+    #[test]
+    fn without_a_screen_no_browser_is_started() {
+        assert!(!names_screen(|_| false));
+        for set in ["DISPLAY", "WAYLAND_DISPLAY", "BROWSER"] {
+            assert!(names_screen(|name| name == set), "{set}");
+        }
     }
 }

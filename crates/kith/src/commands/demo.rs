@@ -19,7 +19,7 @@ use crate::args;
 use crate::control::Client;
 use crate::failure::{Failure, Result};
 use crate::output::during;
-use crate::system::End;
+use crate::system::{self, End};
 
 /// Who takes part.
 const PEOPLE: [&str; 3] = ["Ada", "Ben", "Cleo"];
@@ -134,7 +134,7 @@ async fn start(name: &'static str, root: &Path, peer: Option<&str>) -> Result<Pe
 /// Opens everybody's page, or prints where it is.
 async fn show(context: &Context, people: &mut [Person], no_open: bool) -> Result<()> {
     let output = context.output;
-    let in_browser = output.person && !no_open;
+    let in_browser = output.person && !no_open && system::has_screen();
     if in_browser {
         output.line("Three people, each with a node of their own, in one space:\n");
     } else {
