@@ -1,7 +1,6 @@
 //! Leaving a space: its pages are told, and their subscriptions end.
 
-use std::net::SocketAddr;
-use std::path::Path;
+mod fixture;
 
 use futures_util::{FutureExt, StreamExt};
 use kith_api::{
@@ -9,22 +8,11 @@ use kith_api::{
     Subscription,
 };
 use kith_app::{AppId, SpaceSecret};
+use kith_node::Node;
 use kith_node::store::{Options, SpaceRecord, Store};
-use kith_node::{Config, Node};
 use tempfile::TempDir;
 
-async fn start(dir: &Path) -> Node {
-    let config = Config {
-        data_dir: dir.into(),
-        offline: true,
-        peers: Vec::new(),
-        lan: Some(false),
-        http: SocketAddr::from(([127, 0, 0, 1], 4848)),
-        bind: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
-        default_name: "Ada".into(),
-    };
-    Node::start(config).await.expect("the node starts")
-}
+use fixture::start;
 
 async fn create(node: &Node) -> Result<(String, Caller), kith_api::Error> {
     let create = CreateSpace { app: "chat".into(), name: None, public: false };
@@ -37,7 +25,7 @@ async fn create(node: &Node) -> Result<(String, Caller), kith_api::Error> {
 #[tokio::test]
 async fn the_pages_of_a_space_that_is_left_are_told() {
     let dir = TempDir::new().expect("a directory");
-    let node = start(dir.path()).await;
+    let node = start(dir.path(), "Ada", &[]).await;
     let (space, page) = create(&node).await.expect("a space");
     let (_, other) = create(&node).await.expect("a space");
     let mut streams = Vec::new();
@@ -100,7 +88,7 @@ async fn a_node_starts_with_more_spaces_than_it_can_open() {
     store.close().await;
     drop(store);
 
-    let node = start(dir.path()).await;
+    let node = start(dir.path(), "Ada", &[]).await;
     let status = node.node_status(&Caller::Owner, Empty {}).await.expect("it is told");
     assert_eq!(status.problems.len(), 1, "{:?}", status.problems);
     assert_eq!(status.problems[0].error.code, ErrorCode::TooMany);

@@ -1,30 +1,18 @@
 //! What was fetched for an opening that came to nothing does not stay.
 
-use std::net::SocketAddr;
-use std::path::Path;
+mod fixture;
 
 use futures_util::StreamExt;
 use kith_api::{
     Caller, Doorkeeper, Empty, ErrorCode, Event, Events, OpenBegin, OpenConfirm, OpeningRef,
     OpeningStage, Publish, Service, SpaceChoice, Subscription,
 };
-use kith_node::{Config, Node};
+use kith_node::Node;
 use tempfile::TempDir;
 
-const OWNER: Caller = Caller::Owner;
+use fixture::start;
 
-async fn start(dir: &Path) -> Node {
-    let config = Config {
-        data_dir: dir.into(),
-        offline: true,
-        peers: Vec::new(),
-        lan: Some(false),
-        http: SocketAddr::from(([127, 0, 0, 1], 4848)),
-        bind: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
-        default_name: "Ada".into(),
-    };
-    Node::start(config).await.expect("the node starts")
-}
+const OWNER: Caller = Caller::Owner;
 
 /// Publishes an app; its link.
 async fn publish(node: &Node, files: &[(&str, &[u8])]) -> String {
@@ -67,7 +55,7 @@ fn files(dir: &TempDir) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bundle_goes_with_the_opening_it_was_fetched_for() {
     let (from, to) = (TempDir::new().expect("a directory"), TempDir::new().expect("a directory"));
-    let (a, b) = (start(from.path()).await, start(to.path()).await);
+    let (a, b) = (start(from.path(), "Ada", &[]).await, start(to.path(), "Ada", &[]).await);
     let link = publish(&a, &APP).await;
 
     let opening = ask(&b, &link).await;
@@ -83,7 +71,7 @@ async fn a_bundle_goes_with_the_opening_it_was_fetched_for() {
     ask(&b, &link).await;
     assert_eq!(files(&to), 2);
     b.close().await;
-    let b = start(to.path()).await;
+    let b = start(to.path(), "Ada", &[]).await;
     assert_eq!(files(&to), 0);
 
     // Two at once: what one has no use for, the other may.
@@ -94,7 +82,7 @@ async fn a_bundle_goes_with_the_opening_it_was_fetched_for() {
     b.open_cancel(&OWNER, OpeningRef { opening: second }).await.expect("nothing is left to cancel");
     assert_eq!(files(&to), 2);
     b.close().await;
-    let b = start(to.path()).await;
+    let b = start(to.path(), "Ada", &[]).await;
     assert_eq!(files(&to), 2);
     a.close().await;
     b.close().await;
@@ -104,7 +92,7 @@ async fn a_bundle_goes_with_the_opening_it_was_fetched_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_bundle_is_fetched_anew() {
     let (from, to) = (TempDir::new().expect("a directory"), TempDir::new().expect("a directory"));
-    let (a, b) = (start(from.path()).await, start(to.path()).await);
+    let (a, b) = (start(from.path(), "Ada", &[]).await, start(to.path(), "Ada", &[]).await);
     let link = publish(&a, &APP).await;
     let opening = ask(&b, &link).await;
     let confirm = OpenConfirm { opening, space: SpaceChoice::Own };
@@ -117,7 +105,7 @@ async fn a_damaged_bundle_is_fetched_anew() {
         std::fs::write(&path, vec![7; bytes.len()]).expect("it is damaged");
     }
 
-    let b = start(to.path()).await;
+    let b = start(to.path(), "Ada", &[]).await;
     let label = opened.url.trim_start_matches("http://").split('.').next().expect("a label");
     assert!(b.origin(label).is_some_and(|origin| origin.ready), "not noticed yet");
     let error = b.file(&app, "index.html").await.expect_err("it is damaged");
@@ -143,7 +131,7 @@ async fn a_damaged_bundle_is_fetched_anew() {
 #[tokio::test(flavor = "multi_thread")]
 async fn icons_are_listed_and_not_told_again_and_again() {
     let dir = TempDir::new().expect("a directory");
-    let node = start(dir.path()).await;
+    let node = start(dir.path(), "Ada", &[]).await;
     let before = node.node_status(&OWNER, Empty {}).await.expect("it is told").apps.len();
     publish(&node, &APP).await;
     let apps = node.apps_list(&OWNER, Empty {}).await.expect("they are listed").apps;
@@ -163,7 +151,7 @@ async fn icons_are_listed_and_not_told_again_and_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_file_can_not_be_published() {
     let dir = TempDir::new().expect("a directory");
-    let node = start(dir.path()).await;
+    let node = start(dir.path(), "Ada", &[]).await;
     let publish = Publish { path: "/dev/zero".into(), key: None };
     let error = node.apps_publish(&OWNER, publish).await.expect_err("it has no end");
     assert_eq!(error.code, ErrorCode::BadBundle);

@@ -2,31 +2,20 @@
 //! tells. It writes on, and then meets those who hold what it lost: nobody sees a fork, nothing is
 //! lost, and all see the same.
 
+mod fixture;
+
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
-use std::path::Path;
 
 use futures_util::StreamExt;
 use kith_api::{
     Append, Body, Caller, Empty, EntryKind, Event, Events, Invite, OpenBegin, OpenedSpace, Read,
     Service, Subscription,
 };
-use kith_node::{Config, Node};
+use kith_node::Node;
 use serde_json::json;
 use tempfile::TempDir;
 
-async fn start(dir: &Path, name: &str, peers: &[&Node]) -> Node {
-    let config = Config {
-        data_dir: dir.into(),
-        offline: true,
-        peers: peers.iter().map(|peer| peer.addr().parse().expect("an address")).collect(),
-        lan: Some(false),
-        http: SocketAddr::from(([127, 0, 0, 1], 4848)),
-        bind: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
-        default_name: name.into(),
-    };
-    Node::start(config).await.expect("the node starts")
-}
+use fixture::start;
 
 async fn open(node: &Node, target: &str) -> OpenedSpace {
     let begin = OpenBegin { target: target.into(), new_space: false, yes: true };

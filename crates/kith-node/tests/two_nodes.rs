@@ -1,7 +1,8 @@
 //! Two nodes in one process, over loopback: an invitation leads into the same space, and what one
 //! writes the other reads.
 
-use std::net::SocketAddr;
+mod fixture;
+
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -9,22 +10,11 @@ use kith_api::{
     Append, Body, Caller, Empty, EntryKind, Event, Events, Invite, OpenBegin, OpenedSpace, Read,
     SendMessage, Service, Subscription,
 };
-use kith_node::{Config, Node};
+use kith_node::Node;
 use serde_json::json;
 use tempfile::TempDir;
 
-async fn start(dir: &TempDir, name: &str) -> Node {
-    let config = Config {
-        data_dir: dir.path().into(),
-        offline: true,
-        peers: Vec::new(),
-        lan: Some(false),
-        http: SocketAddr::from(([127, 0, 0, 1], 4848)),
-        bind: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
-        default_name: name.into(),
-    };
-    Node::start(config).await.expect("the node starts")
-}
+use fixture::start;
 
 async fn open(node: &Node, target: &str) -> OpenedSpace {
     let begin = OpenBegin { target: target.into(), new_space: false, yes: true };
@@ -54,7 +44,7 @@ async fn next(events: &mut kith_api::EventStream) -> Body {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invitation_leads_into_the_same_space_and_all_of_it_crosses() {
     let dirs = [TempDir::new().unwrap(), TempDir::new().unwrap()];
-    let (a, b) = (start(&dirs[0], "Ada").await, start(&dirs[1], "Bob").await);
+    let (a, b) = (start(dirs[0].path(), "Ada", &[]).await, start(dirs[1].path(), "Bob", &[]).await);
     let on_a = open(&a, "chat").await;
     let caller_a = page(&on_a);
     a.space_append(&caller_a, says("before")).await.unwrap();
@@ -101,7 +91,7 @@ async fn an_invitation_leads_into_the_same_space_and_all_of_it_crosses() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_published_app_is_fetched_from_whoever_made_the_link() {
     let dirs = [TempDir::new().unwrap(), TempDir::new().unwrap()];
-    let (a, b) = (start(&dirs[0], "Ada").await, start(&dirs[1], "Bob").await);
+    let (a, b) = (start(dirs[0].path(), "Ada", &[]).await, start(dirs[1].path(), "Bob", &[]).await);
     let app = TempDir::new().unwrap();
     std::fs::write(app.path().join("index.html"), "<p>Hello</p>").unwrap();
     std::fs::write(app.path().join("manifest.toml"), "name = \"Notes\"").unwrap();
