@@ -288,6 +288,36 @@ app: string,
 secret: string, };
 
 /**
+ * A file that is here, or can be had from others.
+ */
+export type FileRef = { 
+/**
+ * BLAKE3 of the file as it is sent to others, in hex: its name in this space.
+ */
+hash: string, 
+/**
+ * Its size, in bytes.
+ */
+size: number, 
+/**
+ * Its name: one part of a path.
+ */
+name: string, 
+/**
+ * Its media type, such as `image/png`; empty where it is not known.
+ */
+type: string, 
+/**
+ * Whether it is a folder: files with their paths.
+ */
+folder: boolean, 
+/**
+ * Where the pages of its space read it, from their own origin: `/.kith/blobs/HASH`. A file of
+ * a folder has its path after it.
+ */
+url: string, };
+
+/**
  * A publishing key to take in.
  */
 export type ImportKey = { 

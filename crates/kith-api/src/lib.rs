@@ -12,6 +12,7 @@
 //! - [`Error`] is what a person sees: what happened, why, and what to do; [`ErrorCode`] is what a
 //!   program matches.
 //! - [`Doorkeeper`] answers the gateway's questions about origins, tokens and files.
+//! - [`Files`] hands the files of spaces out to the gateway, and takes new ones in.
 //! - [`rpc`] is the JSON-RPC 2.0 envelope of both sockets; a [`Session`] is one connection of
 //!   either, without its bytes.
 //!
@@ -20,6 +21,7 @@
 mod caller;
 mod error;
 mod event;
+mod files;
 mod methods;
 mod model;
 mod pages;
@@ -33,6 +35,7 @@ pub use error::{Error, ErrorCode, Result};
 pub use event::{
     EntryEvent, Event, MessageEvent, Opening, OpeningStage, PresenceEvent, Subscription,
 };
+pub use files::{FileBytes, FileRef, FileSink, Files, NewFile, OpenFile};
 pub use methods::{METHODS, Method, Service, dispatch};
 pub use model::*;
 pub use pages::{Doorkeeper, File, Origin, Place};

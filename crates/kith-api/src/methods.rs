@@ -6,7 +6,7 @@ use serde_json::Value;
 #[allow(clippy::wildcard_imports, reason = "the table names nearly every type of the model")]
 use crate::model::*;
 use crate::typescript::{Declared, Described};
-use crate::{Access, BoxFuture, Caller, Doorkeeper, Error, ErrorCode, Events, Result};
+use crate::{Access, BoxFuture, Caller, Doorkeeper, Error, ErrorCode, Events, Files, Result};
 
 /// One method, as data: for help texts, types and the test that each is refused to the wrong caller.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,7 @@ pub struct Method {
 macro_rules! methods {
     ($($(#[doc = $doc:literal])+ $access:ident $name:literal => $fn:ident($params:ty) -> $reply:ty;)+) => {
         /// The node, as its callers see it. Dispatch has checked who calls.
-        pub trait Service: Events + Doorkeeper + Send + Sync + 'static {
+        pub trait Service: Events + Doorkeeper + Files + Send + Sync + 'static {
             $($(#[doc = $doc])+
             fn $fn<'a>(&'a self, caller: &'a Caller, params: $params) -> BoxFuture<'a, Result<$reply>>;)+
         }
@@ -211,6 +211,8 @@ pub(crate) mod tests {
             Box::pin(ready(Err(Error::new(ErrorCode::NotFound, "nothing"))))
         }
     }
+
+    impl Files for Nothing {}
 
     fn code(caller: &Caller, method: &str) -> ErrorCode {
         match dispatch(&Nothing, caller, method, Value::Null).now_or_never() {

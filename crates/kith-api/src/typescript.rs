@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use ts_rs::{Config, TS};
 
-use crate::{Error, ErrorCode, Event, METHODS, Subscription};
+use crate::{Error, ErrorCode, Event, FileRef, METHODS, Subscription};
 
 /// A type with a name in TypeScript.
 pub(crate) trait Described: TS {
@@ -26,6 +26,7 @@ pub fn typescript() -> String {
     }
     declared.add::<Subscription>();
     declared.add::<Event>();
+    declared.add::<FileRef>();
     declared.add::<ErrorCode>();
     declared.add::<Error>();
     let mut out =

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kith_api::{
     Append, Appended, Apps, BlockPeer, BoxFuture, Caller, CreateSpace, Doorkeeper, Empty, Entries,
-    Error, ErrorCode, EventStream, Events, ExportedKey, File, ImportKey, Invite, InviteLink,
+    Error, ErrorCode, EventStream, Events, ExportedKey, File, Files, ImportKey, Invite, InviteLink,
     KeyInfo, KeyRef, Keys, Me, Members, OpenBegin, OpenBegun, OpenConfirm, OpenedSpace, OpeningRef,
     Origin, PageLink, PageUrl, Peers, Place, ProblemRef, Publish, Published, Read, RenameSpace,
     Result, SendMessage, Sent, Service, SetName, Settings, SettingsChange, SpaceRef, Spaces,
@@ -166,3 +166,5 @@ impl Doorkeeper for Node {
         Box::pin(self.inner.apps.file(app, path))
     }
 }
+
+impl Files for Node {}

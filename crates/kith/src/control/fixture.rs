@@ -98,6 +98,8 @@ impl Doorkeeper for Fixture {
     }
 }
 
+impl Files for Fixture {}
+
 /// A node with a bit of everything.
 pub(crate) fn status() -> Status {
     let way = |way: &str, on, found, state: &str| DiscoveryStatus {
