@@ -3,12 +3,16 @@
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 
+use crate::codec::Reader;
+use crate::file::{Attachment, decode_attachments, encode_attachments};
 use crate::{AuthorId, Error, MAX_BODY_LEN, MAX_PAYLOAD_LEN, SpaceId};
 
 /// What binds a body to its place: the first part of the associated data.
 const CONTEXT: &[u8] = b"kith/1 entry";
 /// XChaCha20's nonce, in bytes.
 pub const NONCE_LEN: usize = 24;
+/// The kind on the wire of a body that has attachments; the kind that it is stands inside.
+const WITH_ATTACHMENTS: u8 = 5;
 
 /// What a body's payload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +28,16 @@ pub enum BodyKind {
     Update = 3,
     /// Bytes of the app's.
     Bytes = 4,
+}
+
+impl BodyKind {
+    /// Whether a body of this kind may have attachments: those that apps write.
+    fn may_have_attachments(self) -> bool {
+        match self {
+            Self::App | Self::Update | Self::Bytes => true,
+            Self::Opening | Self::Profile => false,
+        }
+    }
 }
 
 impl TryFrom<u8> for BodyKind {
@@ -45,6 +59,7 @@ impl TryFrom<u8> for BodyKind {
 ///
 /// ```text
 /// plain:   | u8 kind | payload                                     |
+/// plain, with attachments:  | u8 = 5 | u8 kind | attachments | payload |
 /// sent, epoch 0:     the plain body
 /// sent, epoch >= 1:  | nonce, 24 | XChaCha20-Poly1305(plain) + tag, 16 |
 /// ```
@@ -52,7 +67,9 @@ impl TryFrom<u8> for BodyKind {
 pub struct Body {
     /// What the payload is.
     pub kind: BodyKind,
-    /// The payload, [`MAX_PAYLOAD_LEN`] bytes at most.
+    /// Files beside the payload, [`MAX_ATTACHMENTS`](crate::file::MAX_ATTACHMENTS) at most.
+    pub attachments: Vec<Attachment>,
+    /// The payload, [`MAX_PAYLOAD_LEN`] bytes at most, attachments included.
     pub payload: Vec<u8>,
 }
 
@@ -82,23 +99,41 @@ impl Place {
 impl Body {
     /// A body of this kind.
     pub fn new(kind: BodyKind, payload: impl Into<Vec<u8>>) -> Self {
-        Self { kind, payload: payload.into() }
+        Self::with_attachments(kind, Vec::new(), payload)
+    }
+
+    /// A body of this kind with files beside it: [`BodyKind::App`], [`BodyKind::Update`] or
+    /// [`BodyKind::Bytes`].
+    pub fn with_attachments(
+        kind: BodyKind,
+        attachments: Vec<Attachment>,
+        payload: impl Into<Vec<u8>>,
+    ) -> Self {
+        Self { kind, attachments, payload: payload.into() }
     }
 
     /// The body as it is sent in a public space, epoch 0.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] for a payload over its limit.
+    /// [`Error::TooLarge`] for a payload over its limit, and for attachments that are too many or
+    /// too large; [`Error::Malformed`] for attachments of a kind that has none.
     pub fn to_plain(&self) -> Result<Vec<u8>, Error> {
-        if self.payload.len() > MAX_PAYLOAD_LEN {
+        let mut plain = vec![self.kind as u8];
+        if !self.attachments.is_empty() {
+            if !self.kind.may_have_attachments() {
+                return Err(Error::Malformed("attachments of a body that can't have any"));
+            }
+            plain.insert(0, WITH_ATTACHMENTS);
+            plain.extend(encode_attachments(&self.attachments)?);
+        }
+        let len = plain.len() - 1 + self.payload.len();
+        if len > MAX_PAYLOAD_LEN {
             return Err(Error::TooLarge {
                 what: "a payload's length",
-                value: self.payload.len() as u64,
+                value: len as u64,
                 limit: MAX_PAYLOAD_LEN as u64,
             });
         }
-        let mut plain = Vec::with_capacity(1 + self.payload.len());
-        plain.push(self.kind as u8);
         plain.extend(&self.payload);
         Ok(plain)
     }
@@ -175,7 +210,19 @@ impl Body {
     }
 
     fn from_plain(plain: &[u8]) -> Result<Self, Error> {
-        let (&kind, payload) = plain.split_first().ok_or(Error::Truncated("a body"))?;
-        Ok(Self { kind: kind.try_into()?, payload: payload.to_vec() })
+        let mut reader = Reader::new("a body", plain);
+        let kind = reader.u8()?;
+        if kind != WITH_ATTACHMENTS {
+            return Ok(Self::new(kind.try_into()?, reader.rest()));
+        }
+        let kind = match reader.u8()? {
+            WITH_ATTACHMENTS => return Err(Error::Malformed("a body with attachments in another")),
+            kind => BodyKind::try_from(kind)?,
+        };
+        if !kind.may_have_attachments() {
+            return Err(Error::Malformed("attachments of a body that can't have any"));
+        }
+        let (attachments, payload) = decode_attachments(reader.rest())?;
+        Ok(Self::with_attachments(kind, attachments, payload))
     }
 }

@@ -81,6 +81,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// What was not taken yet.
+    pub(crate) fn rest(self) -> &'a [u8] {
+        self.rest
+    }
+
     pub(crate) fn end(self) -> Result<(), Error> {
         if self.rest.is_empty() { Ok(()) } else { Err(Error::Trailing(self.what)) }
     }

@@ -1,6 +1,7 @@
 //! What can be wrong with bytes that came from outside, and with what we were asked to write.
 
 use crate::AuthorId;
+use crate::file::FileError;
 
 /// Whose fault an [`Error`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,9 @@ pub enum Error {
         /// How large it may be.
         limit: u64,
     },
+    /// A file's name or type that can't be one.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A signature that doesn't verify.
     #[error("the signature of {0} does not verify")]
     BadSignature(&'static str),
@@ -87,6 +91,7 @@ impl Error {
             | Self::Trailing(_)
             | Self::Malformed(_)
             | Self::TooLarge { .. }
+            | Self::File(_)
             | Self::BadSignature(_)
             | Self::NotAdmitted(_)
             | Self::WrongRoot

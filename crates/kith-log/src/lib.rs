@@ -12,6 +12,10 @@
 //! Held is always one stretch of a log, from its base to its head: a [`KnownLog`]. The store keeps
 //! it in [`Segment`]s, so that any run that is served ends at a head that the author signed.
 //!
+//! # Files
+//!
+//! A [`Body`] may have files beside its payload: [`file::Attachment`]s.
+//!
 //! # Sync
 //!
 //! [`sync::SpaceSync`] is the state machine of one space, for all its authors and connected peers.
@@ -30,6 +34,7 @@ mod body;
 mod checkpoint;
 mod codec;
 mod error;
+pub mod file;
 mod header;
 mod id;
 mod keys;
