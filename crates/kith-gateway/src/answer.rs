@@ -7,12 +7,14 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
-use http::header::{CONNECTION, CONTENT_LENGTH, LOCATION, RETRY_AFTER, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, LOCATION, RETRY_AFTER, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
+use hyper::body::Incoming;
 use kith_api::{Empty, ErrorCode, Event, OpeningStage, Origin, Service, Subscription};
 use tracing::{debug, error};
 
+use crate::blobs::{self, Uploads};
 use crate::encoding::{Content, Sender};
 use crate::ends::Ends;
 use crate::notice::{self, Notice};
@@ -39,13 +41,14 @@ pub(crate) struct Answerer {
     service: Arc<dyn Service>,
     sender: Sender,
     sockets: Sockets,
+    uploads: Uploads,
 }
 
 impl Answerer {
     pub(crate) fn new(port: u16, config: Config, service: Arc<dyn Service>, ends: Ends) -> Self {
         let sender = Sender::new(config.limits);
         let sockets = Sockets::new(Arc::clone(&service), config.limits, ends);
-        Self { port, config, service, sender, sockets }
+        Self { port, config, service, sender, sockets, uploads: Uploads::default() }
     }
 
     /// How many sockets are open.
@@ -55,9 +58,10 @@ impl Answerer {
 
     /// The answer, with its policy. Everything that leaves the gateway comes through here, but
     /// [`policy::busy`].
-    pub(crate) async fn answer<B>(&self, request: Request<B>) -> Response {
-        let (mut request, _no_body) = request.into_parts();
-        let answered = AssertUnwindSafe(self.find_site(&mut request)).catch_unwind().await;
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response {
+        let (mut request, body) = request.into_parts();
+        let body = Body::new(body);
+        let answered = AssertUnwindSafe(self.find_site(&mut request, body)).catch_unwind().await;
         let (host, mut response) = answered.unwrap_or_else(|_| {
             error!(path = request.uri.path(), "answering a request panicked");
             let what = "kith made a mistake.";
@@ -75,7 +79,7 @@ impl Answerer {
     }
 
     /// The host that is asked, where it is known, and its answer.
-    async fn find_site(&self, request: &mut Parts) -> (String, Response) {
+    async fn find_site(&self, request: &mut Parts, body: Body) -> (String, Response) {
         if let Some(status) = head::refused(&request.headers) {
             let what = "kith can't read this request.";
             let more = "It is broken, too long or too slow.";
@@ -93,7 +97,7 @@ impl Answerer {
         }
         let response = match &site.kind {
             Kind::Dashboard => self.dashboard(&site, request).await,
-            Kind::Space(origin) => self.space(&site, origin, request).await,
+            Kind::Space(origin) => self.space(&site, origin, request, body).await,
         };
         (site.host, response)
     }
@@ -114,12 +118,25 @@ impl Answerer {
         }
     }
 
-    async fn space(&self, site: &Site, origin: &Origin, request: &mut Parts) -> Response {
+    async fn space(
+        &self,
+        site: &Site,
+        origin: &Origin,
+        request: &mut Parts,
+        body: Body,
+    ) -> Response {
         if let Some(response) = session::redeem(request, site, &*self.service) {
             return response;
         }
         if !session::is_admitted(request, site, &*self.service) {
             return session::stranger(request, site);
+        }
+        if blobs::is_upload(&request.method, request.uri.path()) {
+            let uploads = (site.host.as_str(), &self.uploads, &self.config.limits);
+            return blobs::receive(&*self.service, origin, uploads, request, body).await;
+        }
+        if let Some(path) = blobs::path(&request.uri) {
+            return blobs::send(&*self.service, origin, &path, request).await;
         }
         let Some(name) = files::name(&request.uri) else { return not_found(request) };
         if name == SOCKET {
@@ -296,7 +313,8 @@ pub(crate) fn ends_connection(request: &HeaderMap, status: StatusCode) -> bool {
     if status == StatusCode::SWITCHING_PROTOCOLS {
         return false;
     }
-    let has_body = request.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
+    let has_body = request.contains_key(TRANSFER_ENCODING)
+        || request.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
     let refused = matches!(
         status,
         StatusCode::FORBIDDEN | StatusCode::METHOD_NOT_ALLOWED | StatusCode::MISDIRECTED_REQUEST

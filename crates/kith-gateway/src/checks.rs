@@ -6,7 +6,8 @@ use http::header::{HeaderName, ORIGIN};
 use http::request::Parts;
 use http::{Method, StatusCode};
 
-use crate::site::Site;
+use crate::blobs;
+use crate::site::{Kind, Site};
 
 const SERVICE_WORKER: HeaderName = HeaderName::from_static("service-worker");
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -20,7 +21,7 @@ pub(crate) enum Refusal {
     ServiceWorker,
     /// It comes from a page of another origin.
     Foreign,
-    /// Nothing here is changed by HTTP requests.
+    /// Nothing here is changed by HTTP requests, but for files that are handed in.
     Method,
 }
 
@@ -70,7 +71,9 @@ pub(crate) fn admit(site: &Site, request: &Parts) -> Result<(), Refusal> {
         Some(_) if reads && is_navigation(request) => {}
         Some(_) => return Err(Refusal::Foreign),
     }
-    if reads { Ok(()) } else { Err(Refusal::Method) }
+    let uploads = matches!(site.kind, Kind::Space(_))
+        && blobs::is_upload(&request.method, request.uri.path());
+    if reads || uploads { Ok(()) } else { Err(Refusal::Method) }
 }
 
 /// Whether a document is asked for, to be shown in a tab of its own.

@@ -56,6 +56,13 @@ pub struct Limits {
     pub sockets: usize,
     /// Sockets at once of one origin. One per tab.
     pub sockets_per_origin: usize,
+    /// Files that pages hand in at once, in all. Bounds memory at 16 x 64 KiB of hyper's buffers.
+    pub uploads: usize,
+    /// Files that the pages of one origin hand in at once: a browser opens 6 connections to an
+    /// origin, and some are left for all else.
+    pub uploads_per_origin: usize,
+    /// How long a client may send no byte of a file that it hands in.
+    pub upload_stall: Duration,
     /// Bytes of a message to the node: an entry's 128 KiB, as base64 or escaped JSON.
     pub message: usize,
     /// How long the dashboard's socket may take to show its token.
@@ -87,6 +94,9 @@ impl Default for Limits {
             arrival_hold: Duration::from_millis(250),
             sockets: 256,
             sockets_per_origin: 32,
+            uploads: 16,
+            uploads_per_origin: 4,
+            upload_stall: Duration::from_secs(60),
             message: 512 * 1024,
             auth_time: Duration::from_secs(10),
             auth_tries: 3,

@@ -12,21 +12,20 @@ use data_encoding::BASE64URL_NOPAD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{
-    ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE,
-    ETAG, IF_NONE_MATCH, IF_RANGE, RANGE, VARY,
+    ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG,
+    IF_NONE_MATCH, RANGE, VARY,
 };
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, StatusCode};
 
 use crate::Limits;
 use crate::policy::Policy;
+use crate::range::Wanted;
 
 /// Files below this size fit a packet or two as they are.
 const WORTH_COMPRESSING: usize = 1_024;
 /// Fast: the network is this machine's own.
 const LEVEL: u32 = 3;
-/// Bytes of the hash that stand in an entity tag: no two files of one page share them.
-const TAG_BYTES: usize = 16;
 
 /// A file to send.
 #[derive(Clone, Debug)]
@@ -59,7 +58,7 @@ impl Sender {
 
     /// The answer to a GET or HEAD of `content`.
     pub(crate) async fn send(&self, request: &Parts, content: Content, policy: Policy) -> Response {
-        let tag = BASE64URL_NOPAD.encode(&content.hash[..TAG_BYTES]);
+        let tag = tag(&content.hash);
         let compress = takes_gzip(request)
             && !request.headers.contains_key(RANGE)
             && is_text(content.content_type)
@@ -129,42 +128,19 @@ fn gzip(bytes: &[u8]) -> Bytes {
     encoder.finish().expect("a vector takes all").into()
 }
 
-/// One range of the bytes, where one is asked for that we serve; else all of them (RFC 9110,
-/// section 14.2). Media players want it.
+/// What the request wants of the bytes, with the status and the header that say so.
 fn part(request: &Parts, bytes: Bytes, tag: &str, response: &mut Response) -> Bytes {
-    if request.method != Method::GET
-        || request.headers.get(IF_RANGE).is_some_and(|wanted| wanted.as_bytes() != tag.as_bytes())
-    {
-        return bytes;
-    }
-    let range = request.headers.get(RANGE).and_then(|range| range.to_str().ok());
-    let Some((first, last)) = range.and_then(one_range) else { return bytes };
     let len = bytes.len();
-    let (start, end) = match (first, last) {
-        (Some(first), Some(last)) => (first, last.saturating_add(1).min(len)),
-        (Some(first), None) => (first, len),
-        (None, Some(tail)) => (len.saturating_sub(tail), len),
-        (None, None) => return bytes,
-    };
-    let (status, range, bytes) = if start < end {
-        let range = format!("bytes {start}-{}/{len}", end - 1);
-        (StatusCode::PARTIAL_CONTENT, range, bytes.slice(start..end))
-    } else {
-        (StatusCode::RANGE_NOT_SATISFIABLE, format!("bytes */{len}"), Bytes::new())
-    };
-    *response.status_mut() = status;
-    let range = HeaderValue::from_str(&range).expect("digits are visible ASCII");
-    response.headers_mut().insert(CONTENT_RANGE, range);
-    bytes
+    let wanted = Wanted::of(request, len as u64, tag);
+    wanted.tell(response, len as u64);
+    // What is wanted lies within the bytes, whose length is one of memory.
+    let at = |offset: u64| usize::try_from(offset).unwrap_or(len);
+    bytes.slice(at(wanted.start())..at(wanted.end()))
 }
 
-fn one_range(range: &str) -> Option<(Option<usize>, Option<usize>)> {
-    let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
-    let number = |text: &str| match text {
-        "" => Some(None),
-        text => text.parse().ok().map(Some),
-    };
-    Some((number(first)?, number(last)?))
+/// What tells the bytes of one file from another's: half of a hash is enough.
+pub(crate) fn tag(hash: &[u8; 32]) -> String {
+    BASE64URL_NOPAD.encode(&hash[..hash.len() / 2])
 }
 
 fn takes_gzip(request: &Parts) -> bool {
@@ -172,7 +148,7 @@ fn takes_gzip(request: &Parts) -> bool {
     accepted.is_some_and(|accepted| accepted.split(',').any(|one| one.trim() == "gzip"))
 }
 
-fn has_tag(request: &Parts, tag: &str) -> bool {
+pub(crate) fn has_tag(request: &Parts, tag: &str) -> bool {
     let tags = request.headers.get_all(IF_NONE_MATCH).iter();
     tags.filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.split(','))
@@ -200,15 +176,5 @@ mod tests {
         assert_eq!(kept.order, [[8; 32], [9; 32]]);
         kept.keep([10; 32], Bytes::from(vec![0; 101]), 100);
         assert_eq!(kept.order, [[8; 32], [9; 32]]);
-    }
-
-    #[test]
-    fn one_range_is_read_and_several_are_not() {
-        assert_eq!(one_range("bytes=0-9"), Some((Some(0), Some(9))));
-        assert_eq!(one_range("bytes=5-"), Some((Some(5), None)));
-        assert_eq!(one_range("bytes=-5"), Some((None, Some(5))));
-        for range in ["bytes=0-1,4-5", "bytes=a-b", "lines=1-2", "bytes=1", "bytes=--1"] {
-            assert_eq!(one_range(range), None, "{range}");
-        }
     }
 }

@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 
 use axum::body::Body;
+use futures_util::TryStreamExt;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use hyper::service::service_fn;
@@ -11,12 +12,14 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::head::{self, Guarded};
-use crate::{Limits, answer, files, session};
+use crate::{Limits, answer, blobs, files, session};
 
 /// Bytes that the connection holds each way; more than any input.
 const PIPE: usize = 1 << 20;
 /// A header that only our answers have.
 const OURS: &str = "ours";
+/// What hyper says by itself before it reads a file: no answer, and of no use to a page.
+const CONTINUE: &str = "HTTP/1.1 100 Continue";
 
 /// Whatever comes on a connection, it is answered, and never by hyper alone.
 ///
@@ -29,7 +32,7 @@ pub fn connection(bytes: &[u8]) {
     assert_eq!(!answers.is_empty(), is_answered);
     let answers = String::from_utf8(answers).expect("our answers are ASCII");
     for answer in answers.split_terminator("\r\n\r\n") {
-        assert!(answer.contains(OURS), "hyper answered alone: {answer:?}");
+        assert!(answer.contains(OURS) || answer == CONTINUE, "hyper answered alone: {answer:?}");
     }
 }
 
@@ -43,6 +46,9 @@ pub fn target(bytes: &[u8]) {
         assert!(!name.starts_with('/') && !name.contains('\\') && !name.contains('\0'));
         assert!(name.split('/').all(|part| !matches!(part, "" | "." | "..")));
     }
+    if let Some(path) = blobs::path(&uri) {
+        assert!(path.split('/').all(|part| !matches!(part, "" | "." | "..")));
+    }
     if let Some((_, rest)) = uri.query().and_then(session::split_token) {
         assert!(session::split_token(&rest).is_none());
     }
@@ -51,11 +57,16 @@ pub fn target(bytes: &[u8]) {
 async fn answers(bytes: &[u8]) -> Vec<u8> {
     let (mut client, server) = tokio::io::duplex(PIPE);
     let service = service_fn(|request: Request<hyper::body::Incoming>| async move {
-        let status = head::refused(request.headers()).unwrap_or(StatusCode::OK);
+        let (request, body) = request.into_parts();
+        let mut status = head::refused(&request.headers).unwrap_or(StatusCode::OK);
+        if blobs::is_upload(&request.method, request.uri.path()) {
+            let read = Body::new(body).into_data_stream().try_for_each(|_| async { Ok(()) }).await;
+            status = read.map_or(StatusCode::BAD_REQUEST, |()| status);
+        }
         let mut response = Response::new(Body::empty());
         *response.status_mut() = status;
         response.headers_mut().insert(OURS, HeaderValue::from_static("1"));
-        if answer::ends_connection(request.headers(), status) {
+        if answer::ends_connection(&request.headers, status) {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         Ok::<_, Infallible>(response)

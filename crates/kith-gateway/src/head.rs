@@ -6,7 +6,9 @@
 //! good head goes on to hyper unchanged; instead of a bad one hyper gets a request of our own
 //! making that says what is wrong ([`refused`]), so the answer takes the usual way, in its turn.
 //!
-//! Requests have no bodies: a request that announces one is answered, and the connection closed.
+//! Requests have no bodies, but for a file that is handed in: any other that announces one is
+//! answered, and the connection closed. A body is framed by hyper alone, and is the last thing that is
+//! read of its connection, so that no bytes of it can be taken for a request.
 
 use std::io;
 use std::pin::Pin;
@@ -18,7 +20,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::Limits;
+use crate::{Limits, blobs};
 
 /// The header of our own stand-in for a head that was refused. A client that sends it is refused.
 const REFUSED: HeaderName = HeaderName::from_static("kith-refused");
@@ -27,6 +29,8 @@ const CHUNK: usize = 8 * 1024;
 /// Bytes of a refused request that are read and dropped, so that the client gets to read the
 /// answer instead of a reset.
 const MAX_SWALLOWED: usize = 256 * 1024;
+/// As much of a file that was refused: what is on its way in the system's buffers.
+const MAX_SWALLOWED_FILE: usize = 16 * 1024 * 1024;
 /// How long the client is waited for after a refusal, for the same reason.
 const SWALLOW_TIME: Duration = Duration::from_secs(1);
 
@@ -53,9 +57,12 @@ pub(crate) struct Guarded<S> {
     deadline: Pin<Box<Sleep>>,
     /// Whether `deadline` counts for the rest of a head.
     in_head: bool,
+    /// Whether `deadline` counts for the next bytes of a file.
+    is_silent: bool,
     /// The end of waiting for the client to take bytes.
     stalled: Option<Pin<Box<Sleep>>>,
-    swallowed: usize,
+    /// Bytes that are read and dropped yet.
+    swallows: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,6 +71,8 @@ enum Stage {
     Heads,
     /// An upgrade was asked for: what follows is no HTTP.
     Raw,
+    /// A file is handed in: what follows is its body, to the end of the connection.
+    File,
     /// The last answer of this connection is under way: what comes is dropped.
     Swallow,
 }
@@ -80,6 +89,7 @@ enum Verdict {
 enum Next {
     Head,
     Upgrade,
+    File,
     Body,
 }
 
@@ -94,8 +104,9 @@ impl<S> Guarded<S> {
             // Whoever connects has something to ask.
             deadline: Box::pin(sleep_until(Instant::now() + limits.head_time)),
             in_head: false,
+            is_silent: false,
             stalled: None,
-            swallowed: 0,
+            swallows: MAX_SWALLOWED,
         }
     }
 
@@ -133,6 +144,10 @@ impl<S> Guarded<S> {
                 match next {
                     Next::Head => {}
                     Next::Upgrade => self.stage = Stage::Raw,
+                    Next::File => {
+                        self.stage = Stage::File;
+                        self.swallows = MAX_SWALLOWED_FILE;
+                    }
                     Next::Body => self.swallow(),
                 }
             }
@@ -166,47 +181,95 @@ fn check(request: &httparse::Request<'_, '_>, limits: &Limits) -> Result<Next, S
     if target.len() > limits.target {
         return Err(StatusCode::URI_TOO_LONG);
     }
-    Method::from_bytes(request.method.unwrap_or_default().as_bytes())
+    let method = Method::from_bytes(request.method.unwrap_or_default().as_bytes())
         .map_err(|_| StatusCode::BAD_REQUEST)?;
     let uri: Uri = target.parse().map_err(|_| StatusCode::BAD_REQUEST)?;
     if !target.starts_with('/') || uri.authority().is_some() {
         return Err(StatusCode::BAD_REQUEST);
     }
-    let mut next = Next::Head;
-    let (mut hosts, mut lengths) = (0, 0);
+    let mut said = Said::default();
     for field in &*request.headers {
+        said.read(field)?;
+    }
+    if blobs::is_upload(&method, uri.path()) { said.file(request.version) } else { said.next() }
+}
+
+/// What a head says of the bytes after it.
+#[derive(Default)]
+struct Said {
+    hosts: usize,
+    lengths: usize,
+    encodings: usize,
+    is_chunked: bool,
+    /// Whether a length above 0 is told.
+    is_body: bool,
+    is_upgrade: bool,
+}
+
+impl Said {
+    fn read(&mut self, field: &httparse::Header<'_>) -> Result<(), StatusCode> {
         let name =
             HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| StatusCode::BAD_REQUEST)?;
         HeaderValue::from_bytes(field.value).map_err(|_| StatusCode::BAD_REQUEST)?;
         if name == REFUSED {
             return Err(StatusCode::BAD_REQUEST);
         } else if name == header::TRANSFER_ENCODING {
-            return Err(StatusCode::LENGTH_REQUIRED);
+            self.encodings += 1;
+            self.is_chunked = field.value.eq_ignore_ascii_case(b"chunked");
         } else if name == header::HOST {
-            hosts += 1;
+            self.hosts += 1;
         } else if name == header::CONTENT_LENGTH {
-            lengths += 1;
+            self.lengths += 1;
             if field.value.is_empty() || !field.value.iter().all(u8::is_ascii_digit) {
                 return Err(StatusCode::BAD_REQUEST);
             }
             if field.value.len() > MAX_LENGTH_DIGITS {
                 return Err(StatusCode::PAYLOAD_TOO_LARGE);
             }
-            if field.value.iter().any(|digit| *digit != b'0') {
-                next = Next::Body;
-            }
-        } else if name == header::UPGRADE && next == Next::Head {
-            next = Next::Upgrade;
+            self.is_body = field.value.iter().any(|digit| *digit != b'0');
+        } else if name == header::UPGRADE {
+            self.is_upgrade = true;
         }
+        Ok(())
     }
-    if hosts > 1 || lengths > 1 {
-        return Err(StatusCode::BAD_REQUEST);
+
+    /// What follows where no file is handed in.
+    fn next(&self) -> Result<Next, StatusCode> {
+        if self.encodings > 0 {
+            return Err(StatusCode::LENGTH_REQUIRED);
+        }
+        if self.hosts > 1 || self.lengths > 1 {
+            return Err(StatusCode::BAD_REQUEST);
+        }
+        Ok(match (self.is_body, self.is_upgrade) {
+            (true, _) => Next::Body,
+            (false, true) => Next::Upgrade,
+            (false, false) => Next::Head,
+        })
     }
-    Ok(next)
+
+    /// What follows where a file is handed in: exactly one way must say where it ends (RFC 9112,
+    /// section 6), for two are how requests are smuggled.
+    fn file(&self, version: Option<u8>) -> Result<Next, StatusCode> {
+        let is_framed = match (self.lengths, self.encodings) {
+            (1, 0) => true,
+            (0, 1) => self.is_chunked && version == Some(1),
+            (0, 0) => return Err(StatusCode::LENGTH_REQUIRED),
+            _ => false,
+        };
+        if !is_framed || self.hosts > 1 || self.is_upgrade {
+            return Err(StatusCode::BAD_REQUEST);
+        }
+        // Nothing follows, and the connection goes on.
+        if self.lengths == 1 && !self.is_body {
+            return Ok(Next::Head);
+        }
+        Ok(Next::File)
+    }
 }
 
-/// Digits of a `Content-Length` that surely fits hyper's 64 bits.
-const MAX_LENGTH_DIGITS: usize = 15;
+/// Digits of a `Content-Length` that surely fits hyper's 64 bits, and the largest file's 53.
+const MAX_LENGTH_DIGITS: usize = 16;
 
 impl<S: AsyncRead + Unpin> Guarded<S> {
     /// Reads once into `unread`. `Ok(0)` is the end.
@@ -223,14 +286,32 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
 
     /// Reads and drops what comes after the last request. Ready at the end of it, or of patience.
     fn poll_swallow(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.swallowed < MAX_SWALLOWED {
+        while self.swallows > 0 {
             self.unread.clear();
             match ready!(self.poll_more(cx))? {
                 0 => break,
-                read => self.swallowed += read,
+                read => self.swallows = self.swallows.saturating_sub(read),
             }
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> Guarded<S> {
+    /// Reads of a file's body, unless its client is silent for too long. hyper reads only what
+    /// somebody waits for, so that a slow disk is not the client's fault.
+    fn poll_file(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.stream).poll_read(cx, out);
+        if polled.is_ready() {
+            self.is_silent = false;
+            return polled;
+        }
+        if !self.is_silent {
+            self.is_silent = true;
+            self.wait(self.limits.upload_stall);
+        }
+        ready!(self.deadline.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -253,6 +334,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
                     return Pin::new(&mut this.stream).poll_read(cx, out);
                 }
                 Stage::Raw => this.ready = this.unread.split().freeze(),
+                Stage::File if this.unread.is_empty() => return this.poll_file(cx, out),
+                Stage::File => this.ready = this.unread.split().freeze(),
                 Stage::Swallow => return this.poll_swallow(cx),
                 Stage::Heads => {
                     this.judge();
@@ -289,7 +372,7 @@ impl<S: AsyncWrite + Unpin> Guarded<S> {
     ) -> Poll<io::Result<T>> {
         if polled.is_ready() {
             self.stalled = None;
-            if !self.in_head {
+            if !self.in_head && self.stage == Stage::Heads {
                 self.wait(self.limits.idle_time);
             }
             return polled;
@@ -338,7 +421,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
-        if this.stage == Stage::Swallow && this.swallowed < MAX_SWALLOWED {
+        if matches!(this.stage, Stage::Swallow | Stage::File) && this.swallows > 0 {
             let end = Instant::now() + SWALLOW_TIME;
             let patience = this.stalled.get_or_insert_with(|| Box::pin(sleep_until(end)));
             if patience.as_mut().poll(cx).is_pending() && this.poll_swallow(cx).is_pending() {
@@ -395,11 +478,52 @@ mod tests {
         assert_eq!(status("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"), 400);
         assert_eq!(status("GET / HTTP/1.1\r\nkith-refused: 200\r\n\r\n"), 400);
         assert_eq!(status("POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n"), 400);
-        assert_eq!(status("POST / HTTP/1.1\r\nContent-Length: 9999999999999999\r\n\r\n"), 413);
         assert_eq!(status("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"), 411);
+        assert_eq!(status("POST / HTTP/1.1\r\nContent-Length: 99999999999999999\r\n\r\n"), 413);
         assert_eq!(status(&format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(9_000))), 414);
         assert_eq!(status(&format!("GET /{}", "a".repeat(40_000))), 414);
         assert_eq!(status(&format!("GET / HTTP/1.1\r\na: {}", "a".repeat(40_000))), 431);
         assert_eq!(status(&format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(65))), 431);
+    }
+
+    #[test]
+    fn a_file_that_is_handed_in_says_once_where_it_ends() {
+        let head = |path: &str, version: &str, fields: &str| {
+            of(&format!("POST {path} HTTP/{version}\r\nHost: a\r\n{fields}\r\n"))
+        };
+        let is_file = |verdict| matches!(verdict, Verdict::Head { next: Next::File, .. });
+        for fields in [
+            "Content-Length: 10\r\n",
+            "Content-Length: 10\r\nExpect: 100-continue\r\n",
+            "Transfer-Encoding: chunked\r\n",
+            "Transfer-Encoding: Chunked\r\n",
+        ] {
+            assert!(is_file(head("/.kith/blobs?name=a", "1.1", fields)), "{fields:?}");
+            assert!(!is_file(head("/.kith/api", "1.1", fields)), "{fields:?}");
+            assert!(!is_file(head("/.kith/%62lobs", "1.1", fields)), "{fields:?}");
+            assert!(!is_file(head("/.kith/blobs/", "1.1", fields)), "{fields:?}");
+        }
+        assert!(is_file(head("/.kith/blobs", "1.0", "Content-Length: 1\r\n")));
+        let empty = head("/.kith/blobs", "1.1", "Content-Length: 0\r\n");
+        assert!(matches!(empty, Verdict::Head { next: Next::Head, .. }));
+        for (version, fields) in [
+            ("1.0", "Transfer-Encoding: chunked\r\n"),
+            ("1.1", "Content-Length: 1\r\nContent-Length: 1\r\n"),
+            ("1.1", "Content-Length: 1, 1\r\n"),
+            ("1.1", "Content-Length: +1\r\n"),
+            ("1.1", "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"),
+            ("1.1", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"),
+            ("1.1", "Transfer-Encoding: gzip, chunked\r\n"),
+            ("1.1", "Transfer-Encoding: chunked, identity\r\n"),
+            ("1.1", "Transfer-Encoding: \x0bchunked\r\n"),
+            ("1.1", "Transfer-Encoding: identity\r\n"),
+            ("1.1", "Transfer-Encoding:\r\n"),
+            ("1.1", "Content-Length: 1\r\nUpgrade: websocket\r\n"),
+            ("1.1", "Content-Length: 1\r\nHost: b\r\n"),
+        ] {
+            let verdict = head("/.kith/blobs", version, fields);
+            assert_eq!(verdict, Verdict::Refused(StatusCode::BAD_REQUEST), "{fields:?}");
+        }
+        assert_eq!(head("/.kith/blobs", "1.1", ""), Verdict::Refused(StatusCode::LENGTH_REQUIRED));
     }
 }

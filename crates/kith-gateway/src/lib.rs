@@ -9,7 +9,8 @@
 //! 3. `site` decides by `Host` alone whose origin is asked: the dashboard's, a space's, or none.
 //! 4. `checks` refuses foreign pages: service workers, `Origin`, `Sec-Fetch-Site`, methods.
 //! 5. `session` redeems tokens and reads the cookie of a space's origin.
-//! 6. `answer` routes: `assets` (embedded files), `files` (of an app's bundle), `socket` (the API).
+//! 6. `answer` routes: `assets` (embedded files), `files` (of an app's bundle), `blobs` (files that
+//!    people share: read in ranges, handed in by POST), `socket` (the API).
 //! 7. `socket` turns JSON-RPC into calls of [`kith_api::Service`]; who calls follows from 3.
 //! 8. `policy` puts the security headers on every response. It is the outermost layer: no handler
 //!    can forget it.
@@ -18,7 +19,9 @@
 
 mod answer;
 mod assets;
+mod blobs;
 mod checks;
+mod client;
 mod config;
 mod encoding;
 mod ends;
@@ -28,8 +31,10 @@ pub mod fuzzing;
 mod head;
 mod listen;
 mod notice;
+mod places;
 mod policy;
 mod port_owner;
+mod range;
 mod serve;
 mod session;
 mod site;

@@ -20,6 +20,8 @@ pub(crate) enum Policy {
     /// An app's files: alone on their origin, they may do there as they like, and use of the device
     /// what the person granted the app.
     App(Vec<Permission>),
+    /// A file that somebody shared: shown by itself it can do nothing, and an app's page may show it.
+    File,
     /// A page of kith's own on any origin, with its inline script and style.
     Notice(Nonce),
     /// A notice with a link to the dashboard, and nothing of anybody else's.
@@ -123,7 +125,9 @@ fn connections(policy: &Policy, host: &str) -> String {
     match policy {
         Policy::Dashboard => format!("(response-origin \"http://*.{host}/*\")"),
         Policy::Signpost(_) => format!("(response-origin \"http://{}/*\")", dashboard(host)),
-        Policy::Nothing | Policy::App(_) | Policy::Notice(_) => "(response-origin)".into(),
+        Policy::Nothing | Policy::App(_) | Policy::File | Policy::Notice(_) => {
+            "(response-origin)".into()
+        }
     }
 }
 
@@ -136,7 +140,11 @@ pub(crate) fn dashboard(host: &str) -> &str {
 fn permissions(policy: &Policy) -> String {
     let granted: &[Permission] = match policy {
         Policy::App(granted) => granted,
-        Policy::Nothing | Policy::Dashboard | Policy::Notice(_) | Policy::Signpost(_) => &[],
+        Policy::Nothing
+        | Policy::Dashboard
+        | Policy::File
+        | Policy::Notice(_)
+        | Policy::Signpost(_) => &[],
     };
     let mut header = String::with_capacity(1_024);
     for feature in ASKED_FOR {
@@ -163,6 +171,11 @@ fn content_security(policy: &Policy, host: &str) -> String {
              frame-src 'self' data: blob:; frame-ancestors 'self'; base-uri 'self'; \
              object-src 'none'"
         ),
+        // A browser shows a picture or a film that is opened alone in a page of its own making.
+        Policy::File => "default-src 'none'; img-src 'self'; media-src 'self'; \
+             style-src 'unsafe-inline'; form-action 'none'; frame-src 'none'; \
+             frame-ancestors 'self'; base-uri 'none'; object-src 'none'; sandbox"
+            .into(),
         Policy::Notice(nonce) | Policy::Signpost(nonce) => {
             let nonce = nonce.as_str();
             format!(

@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, warn};
 
 use crate::answer::Answerer;
+use crate::client::Client;
 use crate::ends::Ends;
 use crate::head::Guarded;
 use crate::listen::{BindError, Listeners};
@@ -153,12 +154,15 @@ impl Acceptor {
 
     async fn connection(self, stream: TcpStream, place: OwnedSemaphorePermit) {
         let place = Arc::new(place);
+        let client = Client::new(stream);
+        let reader = client.reader();
         let service = service_fn(|mut request: hyper::Request<hyper::body::Incoming>| {
             let answerer = Arc::clone(&self.answerer);
             request.extensions_mut().insert(Arc::clone(&place));
+            request.extensions_mut().insert(reader.clone());
             async move { Ok::<_, Infallible>(answerer.answer(request).await) }
         });
-        let io = TokioIo::new(Guarded::new(stream, self.limits));
+        let io = TokioIo::new(Guarded::new(client, self.limits));
         let mut connection =
             std::pin::pin!(builder().serve_connection(io, service).with_upgrades());
         let ended = tokio::select! {

@@ -59,12 +59,19 @@ async fn every_route_carries_it() {
         assert_eq!(answer.status, status, "{label} {path} {fields:?}");
         assert_policy(&answer, path);
     }
+    served.node.shared.add(ALICE, "abcd", ("a.png", "image/png"), b"0123456789".to_vec(), 10);
     let page = [("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")];
     for (label, path, fields, status) in [
         (ALICE, "/", &[][..], 200),
         (ALICE, "/app.js", &[("Accept-Encoding", "gzip")], 200),
         (ALICE, "/data.bin", &[("Range", "bytes=2-3")], 206),
         (ALICE, "/data.bin", &[("Range", "bytes=20-")], 416),
+        (ALICE, "/.kith/blobs/abcd", &[], 200),
+        (ALICE, "/.kith/blobs/abcd?download", &[], 200),
+        (ALICE, "/.kith/blobs/abcd", &[("Range", "bytes=2-3")], 206),
+        (ALICE, "/.kith/blobs/abcd", &[("Range", "bytes=20-")], 416),
+        (ALICE, "/.kith/blobs/missing", &[], 404),
+        (ALICE, "/.kith/blobs", &[], 404),
         (ALICE, "/sub", &page, 303),
         (ALICE, "/missing", &[], 404),
         (ALICE, "/panic", &[], 500),
@@ -111,12 +118,33 @@ async fn a_page_gets_what_its_app_was_granted_and_another_space_does_not() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_handed_in_gets_it_too() {
+    let served = serve().await;
+    for target in ["/.kith/blobs?name=a", "/.kith/blobs"] {
+        let own = format!("http://{}", served.host(ALICE));
+        let cookie = format!("kith={}", served.node.session(ALICE));
+        let mut fields = vec![("Origin", own.as_str()), ("Content-Length", "0")];
+        assert_policy(&served.request("POST", ALICE, target, &fields).await, "a stranger's file");
+        fields.push(("Cookie", &cookie));
+        let answer = served.request("POST", ALICE, target, &fields).await;
+        assert_eq!(answer.status, if target.contains("name") { 201 } else { 400 });
+        assert_policy(&answer, target);
+    }
+}
+
+#[tokio::test]
 async fn a_304_and_a_socket_carry_it() {
     let served = serve().await;
     let first = served.get("", "/", &[]).await;
     let again = served.get("", "/", &[("If-None-Match", first.header("etag"))]).await;
     assert_eq!(again.status, 304);
     assert_policy(&again, "304");
+    served.node.shared.add(ALICE, "abcd", ("a.png", "image/png"), b"0123456789".to_vec(), 10);
+    let first = served.get_in(ALICE, "/.kith/blobs/abcd", &[]).await;
+    let tag = [("If-None-Match", first.header("etag"))];
+    let again = served.get_in(ALICE, "/.kith/blobs/abcd", &tag).await;
+    assert_eq!(again.status, 304);
+    assert_policy(&again, "304 of a file");
     assert_policy(&served.socket(ALICE).await.head, "101");
 }
 

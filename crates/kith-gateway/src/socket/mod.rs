@@ -6,7 +6,6 @@
 //!   no queue: the session is asked for its next message when the socket has taken the last one.
 
 mod open;
-mod places;
 mod talk;
 
 pub(crate) use open::{Sockets, open};

@@ -11,11 +11,11 @@ use http::request::Parts;
 use kith_api::Service;
 use tracing::debug;
 
-use super::places::Places;
 use super::talk::{Door, Talk};
 use crate::Limits;
 use crate::ends::Ends;
 use crate::notice::Notice;
+use crate::places::Places;
 use crate::site::{Kind, Site};
 
 /// Bytes that a socket reads at once. Most messages are small.
@@ -55,7 +55,9 @@ pub(crate) async fn open(sockets: &Sockets, site: &Site, request: &mut Parts) ->
             return Notice { status: rejection.status(), what, more: &more }.answer(request);
         }
     };
-    let Some(place) = sockets.places.take(&site.host, &sockets.limits) else {
+    let limits = &sockets.limits;
+    let place = sockets.places.take(&site.host, limits.sockets, limits.sockets_per_origin);
+    let Some(place) = place else {
         debug!(host = site.host, "over the limit of sockets");
         let what = "Too many pages are connected.";
         let more = "Close some tabs of this app.";

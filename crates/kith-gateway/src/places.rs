@@ -1,32 +1,30 @@
-//! How many sockets there are.
+//! How many there are of what is limited by origin and in all: sockets, uploads.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::Limits;
-
-/// Counts sockets, in all and by origin.
+/// Counts places, in all and by origin.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Places(Arc<Mutex<HashMap<String, usize>>>);
+pub(crate) struct Places(Arc<Mutex<HashMap<String, usize>>>);
 
-/// A socket's place; free again when dropped.
+/// A place; free again when dropped.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(crate) struct Held {
     places: Places,
     host: String,
 }
 
 impl Places {
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
     }
 
-    /// A place for one more socket of `host`, unless there are too many.
-    pub(super) fn take(&self, host: &str, limits: &Limits) -> Option<Held> {
+    /// One more place of `host`, unless there are so many in all, or of this host.
+    pub(crate) fn take(&self, host: &str, in_all: usize, of_host: usize) -> Option<Held> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = counts.values().sum();
         let own = counts.get(host).copied().unwrap_or(0);
-        if all >= limits.sockets || own >= limits.sockets_per_origin {
+        if all >= in_all || own >= of_host {
             return None;
         }
         counts.insert(host.to_owned(), own + 1);
@@ -52,14 +50,13 @@ mod tests {
 
     #[test]
     fn places_are_limited_by_origin_and_in_all_and_come_back() {
-        let limits = Limits { sockets: 3, sockets_per_origin: 2, ..Limits::default() };
         let places = Places::default();
-        let (a1, a2) = (places.take("a", &limits), places.take("a", &limits));
+        let (a1, a2) = (places.take("a", 3, 2), places.take("a", 3, 2));
         assert!(a1.is_some() && a2.is_some());
-        assert!(places.take("a", &limits).is_none());
-        let b1 = places.take("b", &limits);
+        assert!(places.take("a", 3, 2).is_none());
+        let b1 = places.take("b", 3, 2);
         assert!(b1.is_some());
-        assert!(places.take("b", &limits).is_none());
+        assert!(places.take("b", 3, 2).is_none());
         drop((a1, a2, b1));
         assert!(places.0.lock().unwrap().is_empty());
     }
