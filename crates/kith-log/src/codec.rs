@@ -40,23 +40,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn varint(&mut self) -> Result<u64, Error> {
-        let mut value = 0u64;
-        for i in 0..MAX_VARINT_BYTES {
-            let byte = self.u8()?;
-            let bits = u64::from(byte & 0x7f);
-            // The tenth byte has room for one bit.
-            if i == MAX_VARINT_BYTES - 1 && bits > 1 {
-                return Err(Error::Malformed("a varint of more than 64 bits"));
-            }
-            value |= bits << (7 * i);
-            if byte & 0x80 == 0 {
-                if byte == 0 && i > 0 {
-                    return Err(Error::Malformed("a varint that is not in shortest form"));
-                }
-                return Ok(value);
-            }
-        }
-        Err(Error::Malformed("a varint of more than 64 bits"))
+        read_varint(|| self.u8())
     }
 
     /// A varint that counts something of which at most `limit` are allowed.
@@ -89,6 +73,29 @@ impl<'a> Reader<'a> {
     pub(crate) fn end(self) -> Result<(), Error> {
         if self.rest.is_empty() { Ok(()) } else { Err(Error::Trailing(self.what)) }
     }
+}
+
+/// Reads a varint, byte by byte.
+pub(crate) fn read_varint<E: From<Error>>(
+    mut next: impl FnMut() -> Result<u8, E>,
+) -> Result<u64, E> {
+    let mut value = 0u64;
+    for i in 0..MAX_VARINT_BYTES {
+        let byte = next()?;
+        let bits = u64::from(byte & 0x7f);
+        // The tenth byte has room for one bit.
+        if i == MAX_VARINT_BYTES - 1 && bits > 1 {
+            break;
+        }
+        value |= bits << (7 * i);
+        if byte & 0x80 == 0 {
+            if byte == 0 && i > 0 {
+                return Err(Error::Malformed("a varint that is not in shortest form").into());
+            }
+            return Ok(value);
+        }
+    }
+    Err(Error::Malformed("a varint of more than 64 bits").into())
 }
 
 pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {

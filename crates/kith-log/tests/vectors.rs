@@ -1,9 +1,9 @@
 //! The vectors of `docs/protocol/vectors`: log.json, sync.json.
 //!
 //! What a file should hold is made from its inputs below, compared with the file, and then the
-//! file's bytes are read back. `KITH_WRITE_VECTORS=1` writes the files anew.
+//! file's bytes are read back.
 
-use std::path::{Path, PathBuf};
+mod vector_file;
 
 use kith_log::sync::{At, Message, Part};
 use kith_log::tree::{
@@ -15,6 +15,7 @@ use kith_log::{
     verify_run,
 };
 use serde_json::{Value, json};
+use vector_file::{array, bytes, hex, vectors};
 
 const ADMISSION: [u8; 32] = [0x11; 32];
 const AUTHOR: [u8; 32] = [0x22; 32];
@@ -22,46 +23,6 @@ const PREVIOUS: [u8; 32] = [0x33; 32];
 const READ_KEY: [u8; 32] = [0x44; 32];
 const NONCE: [u8; NONCE_LEN] = [0x55; NONCE_LEN];
 const TIME: u64 = 1_790_000_000_000;
-
-fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/protocol/vectors").join(name)
-}
-
-/// Compares what the code makes with the file; returns the file.
-fn vectors(name: &str, made: &Value) -> Value {
-    if std::env::var_os("KITH_WRITE_VECTORS").is_some() {
-        let text = serde_json::to_string_pretty(made).expect("values are JSON") + "\n";
-        std::fs::write(path(name), text).expect("the file can be written");
-    }
-    let text = std::fs::read_to_string(path(name)).expect("the vectors are there");
-    let read: Value = serde_json::from_str(&text).expect("the vectors are JSON");
-    let (Value::Object(read_map), Value::Object(made_map)) = (&read, made) else {
-        panic!("vectors are objects")
-    };
-    assert!(read_map.keys().eq(made_map.keys()), "the file has other cases");
-    for (key, value) in made_map {
-        assert_eq!(&read_map[key], value, "{key} of {name}");
-    }
-    read
-}
-
-fn hex(bytes: impl AsRef<[u8]>) -> String {
-    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn bytes(value: &Value) -> Vec<u8> {
-    let text = value.as_str().expect("hex is a string").as_bytes();
-    text.chunks(2)
-        .map(|pair| {
-            let pair = std::str::from_utf8(pair).expect("hex is ASCII");
-            u8::from_str_radix(pair, 16).expect("two hex digits")
-        })
-        .collect()
-}
-
-fn array<const N: usize>(value: &Value) -> [u8; N] {
-    bytes(value).try_into().expect("the right length")
-}
 
 fn space() -> SpaceId {
     SpaceId::from_bytes(*AuthorSecret::from_seed(&ADMISSION).author().as_bytes())

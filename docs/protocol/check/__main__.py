@@ -22,6 +22,7 @@ if sys.version_info < (3, 11):
 import blob
 import bundle
 import edges
+import file
 import keys
 import log
 import space
@@ -39,6 +40,7 @@ CHECKS = {
     "transport": transport.check,
     "space": space.check,
     "blob": blob.check,
+    "file": file.check,
 }
 
 
@@ -70,12 +72,12 @@ def mutate(name, value):
 def main(arguments):
     mutating = arguments == ["--mutate"]
     folder = Path(__file__).parent.parent / "vectors"
-    files = {file.stem: file for file in sorted(folder.glob("*.json"))}
+    files = {path.stem: path for path in sorted(folder.glob("*.json"))}
     if files.keys() != CHECKS.keys():
         sys.exit(f"the vectors are {', '.join(files)}; known are {', '.join(sorted(CHECKS))}")
     problems, count = [], 0
-    for name, file in files.items():
-        value = json.loads(file.read_text())
+    for name, path in files.items():
+        value = json.loads(path.read_text())
         if mutating:
             unnoticed, changed = mutate(name, value)
             problems += unnoticed

@@ -42,9 +42,8 @@ def verify(key, message, signature):
     lax_verify(key, message, signature)
 
 
-def hchacha20(key, nonce):
-    """The key of ChaCha20 from the first 16 bytes of XChaCha20's nonce."""
-    v = [*struct.unpack("<4I", b"expand 32-byte k"), *struct.unpack("<8I4I", key + nonce)]
+def rounds(v):
+    """The 20 rounds of ChaCha, on its 16 words."""
 
     def quarter(a, b, c, d):
         for x, y, z, bits in (a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7):
@@ -57,7 +56,27 @@ def hchacha20(key, nonce):
             quarter(i, 4 + i, 8 + i, 12 + i)
         for i in range(4):
             quarter(i, 4 + (i + 1) % 4, 8 + (i + 2) % 4, 12 + (i + 3) % 4)
+
+
+CONSTANTS = struct.unpack("<4I", b"expand 32-byte k")
+
+
+def hchacha20(key, nonce):
+    """The key of ChaCha20 from the first 16 bytes of XChaCha20's nonce."""
+    v = [*CONSTANTS, *struct.unpack("<8I4I", key + nonce)]
+    rounds(v)
     return struct.pack("<8I", *v[:4], *v[12:])
+
+
+def xchacha_keystream(key, offset, length):
+    """Of a file's key: a nonce of zeros, and a counter of 64 bits."""
+    subkey, out = hchacha20(key, bytes(16)), b""
+    for counter in range(offset // 64, -(-(offset + length) // 64)):
+        start = [*CONSTANTS, *struct.unpack("<8I", subkey), counter & MASK, counter >> 32, 0, 0]
+        v = start.copy()
+        rounds(v)
+        out += struct.pack("<16I", *((a + b) & MASK for a, b in zip(v, start)))
+    return out[offset % 64 :][:length]
 
 
 def xchacha(key, nonce):

@@ -69,11 +69,11 @@ def bodies():
         a_tag_cut_short=good[:-1],
         a_nonce_cut_short=good[:23],
         without_a_kind=sealed(b""),
-        a_kind_of_a_later_version=sealed(b"\5"),
+        a_kind_of_a_later_version=sealed(b"\6"),
     )
     return [{"epoch": 1} | case for case in found] + [
         {"epoch": 0, "why": "without a kind", "sent": b""},
-        {"epoch": 0, "why": "a kind of a later version", "sent": b"\5{}"},
+        {"epoch": 0, "why": "a kind of a later version", "sent": b"\6{}"},
     ]
 
 

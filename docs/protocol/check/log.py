@@ -55,7 +55,7 @@ def open_body(key, sent, space, author, epoch):
         sent = crypto.open_sealed(key, nonce, reader.data, body_aad(space, author, epoch))
     reader = Reader(sent)
     kind = reader.u8()
-    must(kind <= 4, "of a later version: kept, and not shown")
+    must(kind <= 5, "of a later version: kept, and not shown")
     must(len(reader.data) <= PAYLOAD, "a payload too long")
     return kind, reader.data
 

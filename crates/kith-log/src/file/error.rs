@@ -1,8 +1,8 @@
 //! What can be wrong with a file's name, its type, or its path in a folder.
 
-use super::{MAX_NAME_LEN, MAX_TYPE_LEN};
+use super::{MAX_NAME_LEN, MAX_PATH_LEN, MAX_PATH_NAMES, MAX_TYPE_LEN};
 
-/// Why a text can't be a file's name or type.
+/// Why a text can't be a file's name, type or path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
@@ -24,6 +24,12 @@ pub enum FileError {
     /// A name whose bytes are not UTF-8.
     #[error("a file's name is not UTF-8")]
     NameEncoding,
+    /// A path longer than [`MAX_PATH_LEN`].
+    #[error("a path has {0} bytes, and {MAX_PATH_LEN} are allowed")]
+    PathTooLong(usize),
+    /// A path of more than [`MAX_PATH_NAMES`].
+    #[error("a path has {0} names, and {MAX_PATH_NAMES} are allowed")]
+    PathTooDeep(usize),
     /// A type longer than [`MAX_TYPE_LEN`].
     #[error("a media type has {0} bytes, and {MAX_TYPE_LEN} are allowed")]
     TypeTooLong(usize),

@@ -63,14 +63,12 @@ pub(crate) fn check_name(name: &str) -> Result<(), FileError> {
     if matches!(name, "." | "..") {
         return Err(FileError::NameReserved);
     }
-    for c in name.chars() {
-        match c {
-            '/' | '\\' => return Err(FileError::NameSeparator(c)),
-            '\0'..' ' | '\u{7f}' => return Err(FileError::NameControl(c.into())),
-            _ => {}
-        }
+    // All of these are one byte in UTF-8, and no byte of another character.
+    match name.bytes().find(|byte| matches!(byte, b'/' | b'\\' | 0..b' ' | 0x7f)) {
+        None => Ok(()),
+        Some(byte @ (b'/' | b'\\')) => Err(FileError::NameSeparator(byte.into())),
+        Some(byte) => Err(FileError::NameControl(byte.into())),
     }
-    Ok(())
 }
 
 /// A file's media type: `type/subtype` (RFC 6838, section 4.2) in lower case, without parameters,

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use kith_log::file::{FolderReader, FolderWriter};
 use kith_log::sync::{Action, Config, Message, SpaceSync};
 use kith_log::{
     AuthorSecret, Body, BodyKind, Checkpoint, CompactRange, Draft, Head, Header, KnownLog, Opening,
@@ -58,6 +59,23 @@ pub(crate) fn entry(bytes: &[u8]) {
         assert_eq!(body.to_plain().as_deref(), Ok(bytes));
     }
     let _ = Body::open(bytes, Some(&[7; 32]), &Place { space, author, epoch: 1 });
+}
+
+/// A folder's blob, opened.
+pub(crate) fn folder(bytes: &[u8]) {
+    let Ok(mut reader) = FolderReader::new(bytes) else { return };
+    let (blobs, count) = (reader.blobs().to_vec(), reader.file_count());
+    let mut writer = FolderWriter::new(Vec::new(), &blobs, count).expect("what was read");
+    for file in &mut reader {
+        let Ok(file) = file else { return };
+        let names = || file.path.names();
+        assert!(names().all(|name| !name.is_empty() && name != ".." && !name.contains('\\')));
+        if file.size > 0 {
+            assert!(file.offset + file.size <= blobs[file.blob as usize].size);
+        }
+        writer.write(&file).expect("what was read");
+    }
+    assert_eq!(writer.finish().expect("all of them"), bytes);
 }
 
 /// Compact ranges, heads, what is known of logs, checkpoints.

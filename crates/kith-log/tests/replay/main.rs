@@ -6,6 +6,7 @@ mod checks;
 mod corpus;
 
 use corpus::replay;
+use kith_log::file::{Attachment, FileKey, FolderBlob, FolderFile, FolderWriter};
 use kith_log::sync::{At, Message, Part};
 use kith_log::{AuthorSecret, Base, Body, BodyKind, Opening, Place};
 
@@ -42,14 +43,51 @@ fn entries() {
     let previous = AuthorSecret::from_seed(&[4; 32]);
     let place = Place { space: log.space, author, epoch: 1 };
     let sealed = Body::new(BodyKind::Bytes, *b"x").seal(&[7; 32], [8; 24], &place);
+    let file = Attachment {
+        hash: [6; 32],
+        size: 300,
+        folder: false,
+        key: Some(FileKey::from_bytes([5; 32])),
+        name: "a.txt".parse().expect("a name"),
+        media_type: "text/plain".parse().expect("a type"),
+    };
+    let folder = Attachment { folder: true, media_type: Default::default(), ..file.clone() };
+    let with_files = Body::with_attachments(BodyKind::App, vec![file, folder], *b"{}");
     let seeds = [
         ("header", log.runs[0].entries()[1].header.encode().to_vec()),
         ("opening", log.runs[0].opening().to_body()),
         ("continued", Opening::admit(&checks::ADMISSION, &author, Some(&previous)).to_body()),
         ("plain", Body::new(BodyKind::App, *b"{}").to_plain().expect("small")),
         ("sealed", sealed.expect("small")),
+        ("with_files", with_files.to_plain().expect("small")),
     ];
     replay("log_entry", &seeds, checks::entry);
+}
+
+#[test]
+fn folders() {
+    let blob = |key| FolderBlob { hash: [6; 32], size: 300, key };
+    let blobs = [blob(None), blob(Some(FileKey::from_bytes([5; 32])))];
+    let file = |path: &str, size, blob| FolderFile {
+        path: path.parse().expect("a path"),
+        executable: size == 9,
+        size,
+        blob,
+        offset: 0,
+    };
+    let write = |blobs: &[FolderBlob], files: &[FolderFile]| {
+        let mut writer = FolderWriter::new(Vec::new(), blobs, files.len() as u64).expect("few");
+        files.iter().for_each(|file| writer.write(file).expect("valid"));
+        writer.finish().expect("all of them")
+    };
+    let files = [file("a.txt", 9, 0), file("a/b", 300, 1), file("a/c/", 0, 0), file("é", 1, 1)];
+    let names = [file("a", 0, 0), file("a!", 0, 0), file("ab/c", 0, 0)];
+    let seeds = [
+        ("nothing", write(&[], &[])),
+        ("files", write(&blobs, &files)),
+        ("names", write(&[], &names)),
+    ];
+    replay("log_folder", &seeds, checks::folder);
 }
 
 #[test]
