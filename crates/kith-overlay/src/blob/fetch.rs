@@ -1,43 +1,25 @@
 //! Getting a blob from whoever has it: parts of it from several peers at once, the rest from others
-//! where one fails.
+//! where one fails, first what readers wait for.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use iroh::EndpointId;
 use kith_app::AppId;
+use kith_log::AuthorId;
 use n0_future::task::AbortOnDropHandle;
-use n0_future::time::{Duration, sleep};
-use tokio::sync::watch;
+use n0_future::time::{Instant, sleep_until};
+use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
 
-use super::groups::Groups;
+use super::groups::{GROUP, Groups};
+use super::plan::{MAX_CANDIDATES, MAX_URGENT, Order, PACE_LOOK, Plan, Step};
+use super::progress::{BlobProgress, FetchError, FetchStage, PeerProgress, PeerShare};
 use super::receive::{OnPart, Pace, PeerFailure, Sink, Target, receive};
 use crate::boxed::{BoxFuture, Threaded};
-use crate::storage::{BlobScope, BlobState, BlobStorage, StorageError};
+use crate::storage::{BlobScope, BlobState, BlobStorage};
 use crate::transport::{RecvStream, SendStream, StreamError, StreamHeader};
-
-/// Peers that one fetch takes from at once. More do not fill a line any better.
-pub const MAX_FETCH_PEERS: usize = 4;
-
-/// Groups that one peer is asked for at once: 16 MiB.
-pub const MAX_ASKED: u64 = 1024;
-
-/// Peers that are tried for one blob. Bounds what a progress report holds.
-pub const MAX_CANDIDATES: usize = 64;
-
-/// How often the same peer is asked again after it was cut off, busy, or had a part only.
-pub const MAX_TRIES: u32 = 3;
-
-/// How long a peer that was busy is left alone, times the number of tries.
-pub const BUSY_WAIT: Duration = Duration::from_millis(500);
-
-/// Between two looks at how fast peers send, while others have nothing to do.
-const PACE_LOOK: Duration = Duration::from_secs(2);
-
-/// A peer that would need more than so many further looks for what it was asked gives way to one
-/// that has nothing to do: 20 s. What came from it is kept.
-const PACE_LOOKS: u64 = 10;
 
 /// Which blob, and for whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,45 +34,15 @@ pub struct BlobWanted {
     pub size: u64,
 }
 
-/// How a peer did.
-#[derive(Clone, Debug)]
-pub enum PeerProgress {
-    /// Its turn has not come.
-    Waiting,
-    /// It is being asked, or sends.
-    Asked,
-    /// It gave all it was asked for.
-    Gave,
-    /// It failed, the last time it was asked.
-    Failed(PeerFailure),
-}
+/// The peers of a space, and who each is there, once it said so.
+pub type SpacePeers = BTreeMap<EndpointId, Option<AuthorId>>;
 
-/// How far a fetch is.
-#[derive(Clone, Debug)]
-pub struct BlobProgress {
-    /// Bytes that are here.
-    pub bytes: u64,
-    /// Bytes in all.
-    pub size: u64,
-    /// Each candidate, what it gave in bytes, and how it did.
-    pub peers: Vec<(EndpointId, u64, PeerProgress)>,
-}
-
-/// Why a blob could not be had.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum FetchError {
-    /// Nobody of those asked could give it; what came is kept.
-    #[error("none of the {asked} peers asked could give it")]
-    NoPeers {
-        /// How many were asked.
-        asked: usize,
-    },
-    /// This node could not store it.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-    /// The node is shutting down.
-    #[error("the node stops")]
-    Stopped,
+/// A stream to ask on, held back while too much is asked of the peer already.
+pub(crate) struct AskStream {
+    pub(crate) send: SendStream,
+    pub(crate) recv: RecvStream,
+    /// One of the requests that may be under way to a peer; none for one that can't wait.
+    pub(crate) place: Option<OwnedSemaphorePermit>,
 }
 
 /// What a fetch needs of the connections.
@@ -102,15 +54,55 @@ pub(crate) trait Streams: Threaded {
         header: StreamHeader,
     ) -> BoxFuture<'a, Result<(SendStream, RecvStream), StreamError>>;
 
+    /// Opens a stream for a blob's bytes. Waits for other requests to the same peer to end, unless
+    /// it is urgent.
+    fn open_ask<'a>(
+        &'a self,
+        peer: EndpointId,
+        header: StreamHeader,
+        urgent: bool,
+    ) -> BoxFuture<'a, Result<AskStream, StreamError>>;
+
     /// The peer sent wrong bytes, or broke the protocol.
     fn misbehaved(&self, peer: EndpointId, failure: &PeerFailure);
+}
+
+/// Whom a fetch asks.
+pub(crate) enum Sources {
+    /// These, and those that are added; it fails when none of them can give it.
+    Listed(Vec<EndpointId>),
+    /// Who is in a space, now and later: it waits for them.
+    Members(watch::Receiver<SpacePeers>),
 }
 
 /// A fetch under way. Dropping it cancels it; what came is kept.
 #[derive(Debug)]
 pub struct BlobFetch {
-    progress: watch::Receiver<BlobProgress>,
+    steer: FetchSteer,
     task: AbortOnDropHandle<Result<(), FetchError>>,
+}
+
+/// Says what a fetch does first, and waits for it. Cheap to clone; does not keep the fetch alive.
+#[derive(Clone, Debug)]
+pub struct FetchSteer {
+    shared: Arc<Shared>,
+    progress: watch::Receiver<BlobProgress>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// What is stored.
+    held: Mutex<Groups>,
+    asked: Mutex<Wishes>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Wishes {
+    /// Oldest first; [`MAX_URGENT`] at most.
+    urgent: Vec<Range<u64>>,
+    /// [`MAX_CANDIDATES`] at most.
+    candidates: Vec<EndpointId>,
 }
 
 impl BlobFetch {
@@ -119,23 +111,48 @@ impl BlobFetch {
         storage: Arc<S>,
         streams: Arc<dyn Streams>,
         wanted: BlobWanted,
-        candidates: Vec<EndpointId>,
+        sources: Sources,
     ) -> Self {
-        let candidates: Vec<_> = candidates.into_iter().take(MAX_CANDIDATES).collect();
-        let waiting = |peer: &EndpointId| (*peer, 0, PeerProgress::Waiting);
         let (sender, progress) = watch::channel(BlobProgress {
             bytes: 0,
             size: wanted.size,
-            peers: candidates.iter().map(waiting).collect(),
+            stage: FetchStage::Waiting,
+            peers: Vec::new(),
         });
-        let fetch = Fetch { storage, streams, wanted, progress: Arc::new(sender) };
-        let task = n0_future::task::spawn(fetch.run(candidates));
-        Self { progress, task: AbortOnDropHandle::new(task) }
+        let shared = Arc::<Shared>::default();
+        let (listed, members) = match sources {
+            Sources::Listed(listed) => (listed, None),
+            Sources::Members(members) => (Vec::new(), Some(members)),
+        };
+        let mut fetch = Fetch {
+            plan: Plan::new(wanted.size, members.is_some()),
+            io: Io { storage, streams, wanted, progress: Arc::new(sender), shared: shared.clone() },
+            members,
+        };
+        listed.into_iter().take(MAX_CANDIDATES).for_each(|peer| fetch.add(peer, None));
+        let task = n0_future::task::spawn(fetch.run());
+        let steer = FetchSteer { shared, progress };
+        Self { steer, task: AbortOnDropHandle::new(task) }
     }
 
     /// How far it is, now and as it goes on.
     pub fn progress(&self) -> watch::Receiver<BlobProgress> {
-        self.progress.clone()
+        self.steer.progress.clone()
+    }
+
+    /// What says where it goes on; for readers.
+    pub fn steer(&self) -> FetchSteer {
+        self.steer.clone()
+    }
+
+    /// See [`FetchSteer::urgent`].
+    pub fn urgent(&self, bytes: Range<u64>) {
+        self.steer.urgent(bytes);
+    }
+
+    /// See [`FetchSteer::add_candidate`].
+    pub fn add_candidate(&self, peer: EndpointId) {
+        self.steer.add_candidate(peer);
     }
 
     /// Waits for the end: the blob is complete and durable then.
@@ -147,128 +164,264 @@ impl BlobFetch {
     }
 }
 
+impl FetchSteer {
+    /// A reader waits for these bytes: they are asked for first, 1 MiB at a time, from the peer that
+    /// was fastest; what is asked for after that lies behind them. Of [`MAX_URGENT`] places that are
+    /// waited for at once the oldest gives way.
+    pub fn urgent(&self, bytes: Range<u64>) {
+        {
+            let mut wishes = self.shared.wishes();
+            if wishes.urgent.len() >= MAX_URGENT {
+                wishes.urgent.remove(0);
+            }
+            wishes.urgent.push(bytes);
+        }
+        self.shared.changed.notify_one();
+    }
+
+    /// One more peer may have it; [`MAX_CANDIDATES`] are tried. One that failed before, by no fault of
+    /// its own, is tried anew.
+    pub fn add_candidate(&self, peer: EndpointId) {
+        {
+            let mut wishes = self.shared.wishes();
+            if wishes.candidates.len() < MAX_CANDIDATES && !wishes.candidates.contains(&peer) {
+                wishes.candidates.push(peer);
+            }
+        }
+        self.shared.changed.notify_one();
+    }
+
+    /// Up to which byte everything is stored that stands from this one on; the same byte where it is
+    /// missing.
+    pub fn held_from(&self, at: u64) -> u64 {
+        let group = at / GROUP;
+        let held = self.shared.held();
+        let next = held.ranges().partition_point(|range| range.end <= group);
+        let here = held.ranges().get(next).filter(|range| range.start <= group);
+        here.map_or(at, |range| range.end.saturating_mul(GROUP).max(at))
+    }
+
+    /// Waits until the byte is stored; what follows it, up to `end`, is fetched first meanwhile.
+    /// Returns as [`Self::held_from`].
+    ///
+    /// # Errors
+    /// [`FetchError::Stopped`] where the fetch ended before.
+    pub async fn arrived(&self, at: u64, end: u64) -> Result<u64, FetchError> {
+        let mut progress = self.progress.clone();
+        let mut told = false;
+        loop {
+            progress.mark_unchanged();
+            let held = self.held_from(at);
+            if held > at {
+                return Ok(held);
+            }
+            if !told {
+                told = true;
+                self.urgent(at..end);
+            }
+            if progress.changed().await.is_err() {
+                let held = self.held_from(at);
+                return if held > at { Ok(held) } else { Err(FetchError::Stopped) };
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn held(&self) -> MutexGuard<'_, Groups> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wishes(&self) -> MutexGuard<'_, Wishes> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 struct Fetch<S: ?Sized> {
+    plan: Plan,
+    io: Io<S>,
+    members: Option<watch::Receiver<SpacePeers>>,
+}
+
+/// What a request needs.
+struct Io<S: ?Sized> {
     storage: Arc<S>,
     streams: Arc<dyn Streams>,
     wanted: BlobWanted,
     progress: Arc<watch::Sender<BlobProgress>>,
+    shared: Arc<Shared>,
 }
 
-/// A candidate that is not being asked at the moment.
-struct Candidate {
-    /// Where it stands in the progress report.
-    index: usize,
-    peer: EndpointId,
-    tries: u32,
-    /// How long to wait before it is asked.
-    wait: Duration,
-    /// The groups it has, where it said so.
-    held: Option<Groups>,
-}
-
-impl Candidate {
-    fn new(index: usize, peer: EndpointId) -> Self {
-        Self { index, peer, tries: 0, wait: Duration::ZERO, held: None }
+impl<S: ?Sized> Clone for Io<S> {
+    fn clone(&self) -> Self {
+        Self {
+            storage: self.storage.clone(),
+            streams: self.streams.clone(),
+            wanted: self.wanted,
+            progress: self.progress.clone(),
+            shared: self.shared.clone(),
+        }
     }
 }
 
-/// A candidate that is being asked.
-struct Underway {
-    index: usize,
-    pace: Arc<Pace>,
-    /// Bytes it was asked for.
-    asked: u64,
-    /// Bytes that had come at the last look; none before the first.
-    seen: Option<u64>,
-}
-
-/// What became of asking a candidate.
+/// What became of a request.
 struct Asked {
-    candidate: Candidate,
-    asked: Groups,
-    got: Groups,
+    order: Order,
     outcome: Result<(), PeerFailure>,
 }
 
 impl<S: BlobStorage + ?Sized> Fetch<S> {
-    async fn run(self, candidates: Vec<EndpointId>) -> Result<(), FetchError> {
-        let BlobWanted { scope, hash, size, .. } = self.wanted;
-        let held = match self.storage.blob_state(scope, &hash).await? {
+    async fn run(mut self) -> Result<(), FetchError> {
+        let BlobWanted { scope, hash, size, .. } = self.io.wanted;
+        let held = match self.io.storage.blob_state(scope, &hash).await? {
             BlobState::Complete { .. } => Groups::all(size),
             BlobState::Partial { held, .. } => held,
             BlobState::Absent => Groups::none(),
         };
-        let mut missing = Groups::all(size).without(&held);
-        self.progress.send_modify(|progress| progress.bytes = held.bytes(size));
-        let total = candidates.len();
-        let mut idle: VecDeque<_> =
-            candidates.into_iter().enumerate().map(|(n, peer)| Candidate::new(n, peer)).collect();
+        self.io.tell(|progress| progress.bytes = held.bytes(size));
+        *self.io.shared.held() = held;
+        self.follow_members();
+        let io = self.io.clone();
         let mut active = FuturesUnordered::new();
-        let mut underway: Vec<Underway> = Vec::new();
+        let mut paces: Vec<(u64, Arc<Pace>)> = Vec::new();
+        let mut look = Instant::now() + PACE_LOOK;
         loop {
-            while active.len() < MAX_FETCH_PEERS && !missing.is_empty() {
-                let Some((candidate, asked)) = assign(&mut idle, &missing) else { break };
-                missing = missing.without(&asked);
-                let pace = Arc::<Pace>::default();
-                let (index, asked_bytes) = (candidate.index, asked.bytes(size));
-                underway.push(Underway {
-                    index,
-                    pace: pace.clone(),
-                    asked: asked_bytes,
-                    seen: None,
-                });
-                active.push(self.ask(candidate, asked, pace));
+            self.take_wishes();
+            let held = io.shared.held().clone();
+            if held.covers(&Groups::all(size)) {
+                break;
             }
-            let mut done = tokio::select! {
-                done = active.next() => match done {
-                    Some(done) => done,
-                    None => break,
-                },
-                () = sleep(PACE_LOOK), if missing.is_empty() && !idle.is_empty() => {
-                    cut_slowest(&mut underway);
+            let wake = match self.plan.next(Instant::now(), &held) {
+                Step::Ask(order) => {
+                    let pace = Arc::<Pace>::default();
+                    paces.push((order.id, pace.clone()));
+                    active.push(io.ask(order, pace));
                     continue;
                 }
+                Step::GiveUp => {
+                    return Err(FetchError::NoPeers { asked: self.plan.candidates() });
+                }
+                Step::Wait(wake) => wake,
             };
-            underway.retain(|other| other.index != done.candidate.index);
-            missing.extend(&done.asked.without(&done.got));
-            self.report(&done);
-            match done.outcome {
-                Ok(()) => idle.push_front(done.candidate),
-                Err(PeerFailure::Storage(error)) => return Err(error.into()),
-                Err(failure) => {
-                    // Who is only slow may be the best there is.
-                    done.candidate.tries += u32::from(!matches!(failure, PeerFailure::Slow));
-                    if failure.may_pass() && done.candidate.tries < MAX_TRIES {
-                        done.candidate.wait = match failure {
-                            PeerFailure::Busy => BUSY_WAIT * done.candidate.tries,
-                            _ => Duration::ZERO,
-                        };
-                        if let PeerFailure::Partly(held) = failure {
-                            done.candidate.held = Some(held);
-                        }
-                        idle.push_back(done.candidate);
+            self.note_stage();
+            let (asking, members) = (self.plan.is_asking(), &mut self.members);
+            tokio::select! {
+                Some(Asked { order, outcome }) = active.next() => {
+                    let pace = paces.iter().position(|(id, _)| *id == order.id);
+                    let came = pace.map_or(0, |at| paces.swap_remove(at).1.received());
+                    self.plan.done(Instant::now(), order.id, came, &outcome);
+                    self.report(&order, &outcome);
+                    if let Err(PeerFailure::Storage(error)) = outcome {
+                        return Err(error.into());
                     }
+                }
+                () = io.shared.changed.notified() => {}
+                () = at(wake), if wake.is_some() => {}
+                () = sleep_until(look), if asking => {
+                    look = Instant::now() + PACE_LOOK;
+                    let pace = |id| paces.iter().find(|(of, _)| *of == id).map(|(_, pace)| pace);
+                    let received = |id| pace(id).filter(|p| p.has_begun()).map(|p| p.received());
+                    if let Some(slow) = self.plan.look(&held, received).and_then(pace) {
+                        slow.cut();
+                    }
+                }
+                there = changed(members) => {
+                    if !there {
+                        return Err(FetchError::Stopped);
+                    }
+                    self.follow_members();
                 }
             }
         }
-        if !missing.is_empty() {
-            return Err(FetchError::NoPeers { asked: total });
-        }
-        Ok(self.storage.finish_blob(scope, &hash).await?)
+        io.tell(|progress| progress.stage = FetchStage::Finishing);
+        Ok(io.storage.finish_blob(scope, &hash).await?)
     }
 
-    async fn ask(&self, candidate: Candidate, asked: Groups, pace: Arc<Pace>) -> Asked {
-        let BlobWanted { app, scope, hash, size } = self.wanted;
-        let index = candidate.index;
-        if !candidate.wait.is_zero() {
-            sleep(candidate.wait).await;
+    fn take_wishes(&mut self) {
+        let Wishes { urgent, candidates } = std::mem::take(&mut *self.io.shared.wishes());
+        let now = Instant::now();
+        urgent.iter().for_each(|bytes| self.plan.urgent(now, bytes));
+        candidates.into_iter().for_each(|peer| self.add(peer, None));
+    }
+
+    fn follow_members(&mut self) {
+        let Some(members) = &mut self.members else { return };
+        let members = members.borrow_and_update().clone();
+        let known: Vec<_> = self.io.progress.borrow().peers.iter().map(|s| s.peer).collect();
+        for gone in known.iter().filter(|peer| !members.contains_key(*peer)) {
+            if let Some(index) = self.plan.away(gone) {
+                self.io.note(index, PeerProgress::Away);
+            }
         }
+        for (peer, author) in members {
+            // Only who is new there is tried anew.
+            match self.plan.find(&peer).filter(|index| !self.plan.is_away(*index)) {
+                None => self.add(peer, author),
+                Some(index) => self.io.tell(|progress| {
+                    let known = &mut progress.peers[index];
+                    known.author = author.or(known.author);
+                }),
+            }
+        }
+    }
+
+    fn add(&mut self, peer: EndpointId, author: Option<AuthorId>) {
+        let Some(index) = self.plan.add(peer) else { return };
+        self.io.tell(|progress| {
+            let new = PeerShare { peer, author, bytes: 0, state: PeerProgress::Waiting };
+            match progress.peers.get_mut(index) {
+                Some(known) if known.peer == peer => {
+                    known.author = author.or(known.author);
+                    if matches!(known.state, PeerProgress::Away) {
+                        known.state = PeerProgress::Waiting;
+                    }
+                }
+                Some(other) => *other = new,
+                None => progress.peers.push(new),
+            }
+        });
+    }
+
+    fn report(&self, order: &Order, outcome: &Result<(), PeerFailure>) {
+        match outcome {
+            Ok(()) => self.io.note(order.index, PeerProgress::Gave),
+            Err(failure) => {
+                if failure.is_fault() {
+                    self.io.streams.misbehaved(order.peer, failure);
+                }
+                if !self.plan.is_away(order.index) {
+                    self.io.note(order.index, PeerProgress::Failed(failure.clone()));
+                }
+            }
+        }
+    }
+
+    fn note_stage(&self) {
+        let stage = if self.plan.is_asking() { FetchStage::Fetching } else { FetchStage::Waiting };
+        self.io.progress.send_if_modified(|progress| {
+            let changed = progress.stage != stage;
+            progress.stage = stage;
+            changed
+        });
+    }
+}
+
+impl<S: BlobStorage + ?Sized> Io<S> {
+    async fn ask(&self, order: Order, pace: Arc<Pace>) -> Asked {
+        let BlobWanted { app, scope, hash, size } = self.wanted;
+        let index = order.index;
         self.note(index, PeerProgress::Asked);
-        let progress = self.progress.clone();
-        let on_part: Box<OnPart> = Box::new(move |bytes| {
-            progress.send_modify(|progress| {
-                progress.bytes += bytes;
-                progress.peers[index].1 += bytes;
+        let io = self.clone();
+        let on_part: Box<OnPart> = Box::new(move |groups| {
+            let new = {
+                let mut held = io.shared.held();
+                let new = Groups::range(groups.clone()).without(&held);
+                held.insert(groups);
+                new.bytes(size)
+            };
+            io.tell(|progress| {
+                progress.bytes += new;
+                progress.peers[index].bytes += new;
             });
         });
         let space = match scope {
@@ -276,63 +429,37 @@ impl<S: BlobStorage + ?Sized> Fetch<S> {
             BlobScope::Space(space) => Some(space),
         };
         let target = Target { scope, hash, size };
-        let mut sink = Sink {
-            storage: &*self.storage,
-            target: &target,
-            got: Groups::none(),
-            on_part: &*on_part,
-        };
-        let outcome = match self.streams.open(candidate.peer, StreamHeader::blob(app, space)).await
-        {
-            Ok(stream) => receive(&asked, stream, &mut sink, &pace).await,
+        let sink = Sink { storage: &*self.storage, target: &target, on_part: &*on_part };
+        let header = StreamHeader::blob(app, space);
+        let outcome = match self.streams.open_ask(order.peer, header, order.urgent).await {
+            Ok(stream) => receive(&order.groups, stream, &sink, &pace).await,
             Err(error) => Err(error.into()),
         };
-        let got = sink.got;
-        Asked { candidate, asked, got, outcome }
+        Asked { order, outcome }
     }
+}
 
-    fn report(&self, done: &Asked) {
-        let Candidate { index, peer, .. } = done.candidate;
-        match &done.outcome {
-            Ok(()) => self.note(index, PeerProgress::Gave),
-            Err(failure) => {
-                if failure.is_fault() {
-                    self.streams.misbehaved(peer, failure);
-                }
-                self.note(index, PeerProgress::Failed(failure.clone()));
-            }
-        }
-    }
-
+impl<S: ?Sized> Io<S> {
     fn note(&self, index: usize, state: PeerProgress) {
-        self.progress.send_modify(|progress| progress.peers[index].2 = state);
+        self.tell(|progress| progress.peers[index].state = state);
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut BlobProgress)) {
+        self.progress.send_modify(change);
     }
 }
 
-/// Ends the slowest one, where it is far too slow: else who has a blob, and hardly sends it, would
-/// keep it from coming.
-fn cut_slowest(underway: &mut [Underway]) {
-    let mut slowest: Option<(u64, &Underway)> = None;
-    for peer in underway {
-        let now = peer.pace.received();
-        let Some(seen) = peer.seen.replace(now) else { continue };
-        let (came, left) = (now - seen, peer.asked.saturating_sub(now));
-        if left > came.saturating_mul(PACE_LOOKS) && slowest.is_none_or(|(least, _)| came < least) {
-            slowest = Some((came, peer));
-        }
-    }
-    if let Some((_, peer)) = slowest {
-        peer.pace.cut();
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 
-/// The next candidate, and what to ask it for. Candidates that have nothing of it are dropped.
-fn assign(idle: &mut VecDeque<Candidate>, missing: &Groups) -> Option<(Candidate, Groups)> {
-    while let Some(candidate) = idle.pop_front() {
-        let there = candidate.held.as_ref().map_or(missing.clone(), |held| missing.within(held));
-        if !there.is_empty() {
-            return Some((candidate, there.first(MAX_ASKED)));
-        }
+/// Waits for a change; false where there will be none any more.
+async fn changed(members: &mut Option<watch::Receiver<SpacePeers>>) -> bool {
+    match members {
+        Some(members) => members.changed().await.is_ok(),
+        None => std::future::pending().await,
     }
-    None
 }

@@ -7,21 +7,25 @@
 mod encode;
 mod fetch;
 mod groups;
+mod plan;
+mod progress;
 mod receive;
 mod serve;
 mod tree;
 mod wire;
 
 pub use encode::{Decoder, Encoder};
-pub use fetch::{
-    BUSY_WAIT, BlobFetch, BlobProgress, BlobWanted, FetchError, MAX_ASKED, MAX_CANDIDATES,
-    MAX_FETCH_PEERS, MAX_TRIES, PeerProgress,
-};
+pub use fetch::{BlobFetch, BlobWanted, FetchSteer, SpacePeers};
 pub use groups::{BadRanges, GROUP, Groups, MAX_RANGES, WireGroups, groups_of};
+pub use plan::{
+    BUSY_WAIT, FIRST_ASKED, MAX_ASKED, MAX_ASKS, MAX_CANDIDATES, MAX_FETCH_PEERS, MAX_TRIES,
+    MAX_URGENT, RETRY_FIRST, RETRY_LAST, URGENT_ASKED,
+};
+pub use progress::{BlobProgress, FetchError, FetchStage, PeerProgress, PeerShare};
 pub use receive::{PeerFailure, RECEIVE_TIMEOUT};
 pub use serve::{MAX_SERVED, MAX_SERVED_PER_PEER, SERVE_TIMEOUT};
 pub use tree::{Item, NotTheBlob, PAIR, Walk, tree_of, tree_size};
 pub use wire::{BlobFrameError, BlobReply, BlobRequest, MAX_BLOB_FRAME};
 
-pub(crate) use fetch::Streams;
+pub(crate) use fetch::{AskStream, Sources, Streams};
 pub(crate) use serve::{Slots, serve};

@@ -1,16 +1,18 @@
 //! Getting groups of a blob from one peer.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use n0_future::time::{Duration, timeout};
 use tokio::sync::Notify;
 
 use super::encode::Decoder;
+use super::fetch::AskStream;
 use super::groups::Groups;
 use super::tree::NotTheBlob;
 use super::wire::{BlobFrameError, BlobReply, BlobRequest, MAX_BLOB_FRAME};
 use crate::storage::{BlobPart, BlobScope, BlobStorage, StorageError};
-use crate::transport::{RecvStream, SendStream, StreamCode, StreamError};
+use crate::transport::{RecvStream, StreamCode, StreamError};
 
 /// How long a peer may send nothing before another one is tried.
 pub const RECEIVE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -89,13 +91,11 @@ pub(crate) struct Target {
     pub(crate) size: u64,
 }
 
-/// Where verified parts go, and what has gone there.
+/// Where verified parts go.
 pub(crate) struct Sink<'a, S: ?Sized> {
     pub(crate) storage: &'a S,
     pub(crate) target: &'a Target,
-    /// What was stored, also of a transfer that fails half-way.
-    pub(crate) got: Groups,
-    /// Told the bytes of each part that was stored.
+    /// Told the groups of each part that was stored.
     pub(crate) on_part: &'a OnPart,
 }
 
@@ -104,6 +104,8 @@ pub(crate) struct Sink<'a, S: ?Sized> {
 pub(crate) struct Pace {
     /// Bytes that came, verified or not.
     received: AtomicU64,
+    /// Whether it was asked: before, it is held back by this node.
+    begun: AtomicBool,
     cut: Notify,
 }
 
@@ -113,27 +115,30 @@ impl Pace {
         self.received.load(Ordering::Relaxed)
     }
 
+    /// Whether it was asked.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
+    }
+
     /// Ends it: another one goes on.
     pub(crate) fn cut(&self) {
         self.cut.notify_one();
     }
 }
 
-/// Told the bytes of a part.
+/// Told the groups of a part.
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) type OnPart = dyn Fn(u64) + Send + Sync;
-/// Told the bytes of a part.
+pub(crate) type OnPart = dyn Fn(Range<u64>) + Send + Sync;
+/// Told the groups of a part.
 #[cfg(target_arch = "wasm32")]
-pub(crate) type OnPart = dyn Fn(u64);
+pub(crate) type OnPart = dyn Fn(Range<u64>);
 
 impl<S: BlobStorage + ?Sized> Sink<'_, S> {
-    async fn store(&mut self, part: BlobPart) -> Result<(), StorageError> {
+    async fn store(&self, part: BlobPart) -> Result<(), StorageError> {
         let Target { scope, hash, size } = self.target;
-        let length = part.data.len() as u64;
-        let range = part.groups(*size);
+        let groups = part.groups(*size);
         self.storage.write_blob(*scope, hash, *size, part).await?;
-        self.got.insert(range);
-        (self.on_part)(length);
+        (self.on_part)(groups);
         Ok(())
     }
 }
@@ -141,10 +146,11 @@ impl<S: BlobStorage + ?Sized> Sink<'_, S> {
 /// Asks one peer for `groups`, and stores what comes.
 pub(crate) async fn receive<S: BlobStorage + ?Sized>(
     groups: &Groups,
-    (mut send, mut recv): (SendStream, RecvStream),
-    sink: &mut Sink<'_, S>,
+    AskStream { mut send, mut recv, place: _place }: AskStream,
+    sink: &Sink<'_, S>,
     pace: &Pace,
 ) -> Result<(), PeerFailure> {
+    pace.begun.store(true, Ordering::Relaxed);
     let target = sink.target;
     let request = BlobRequest::new(target.hash, groups);
     send.write_frame(&request.encode()).await?;
@@ -189,7 +195,7 @@ fn expect_here(reply: BlobReply, groups: &Groups, expected: u64) -> Result<(), P
 async fn pull<S: BlobStorage + ?Sized>(
     decoder: &mut Decoder,
     recv: &mut RecvStream,
-    sink: &mut Sink<'_, S>,
+    sink: &Sink<'_, S>,
     pace: &Pace,
 ) -> Result<(), PeerFailure> {
     // An empty blob needs no bytes.

@@ -7,8 +7,10 @@ use tokio::sync::Semaphore;
 
 use super::encode::Encoder;
 use super::groups::Groups;
+use super::plan::URGENT_ASKED;
 use super::wire::{BlobReply, BlobRequest, MAX_BLOB_FRAME};
 use crate::storage::{BlobScope, BlobState, BlobStorage, StorageResult};
+use crate::transport::limits::{PRIORITY_BLOB, PRIORITY_BLOB_SMALL};
 use crate::transport::{Close, RecvStream, SendStream, StreamCode, StreamError};
 
 /// Blobs that are served to one peer at once; further requests are answered
@@ -69,6 +71,8 @@ pub(crate) async fn serve<S: BlobStorage + ?Sized>(
     let (Ok(_peer), Ok(_all)) = (slots.peer.try_acquire(), slots.all.try_acquire()) else {
         return last(&BlobReply::Busy, &mut send).await;
     };
+    let small = groups.count() <= URGENT_ASKED;
+    send.set_priority(if small { PRIORITY_BLOB_SMALL } else { PRIORITY_BLOB });
     if send.write_frame(&reply.encode()).await.is_err() {
         return Ok(());
     }

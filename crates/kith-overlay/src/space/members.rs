@@ -8,10 +8,12 @@ use bytes::Bytes;
 use iroh::EndpointId;
 use kith_log::sync::{Follow, Order, Quotas};
 use kith_log::{AuthorId, AuthorSecret, Opening};
+use tokio::sync::watch;
 
 use super::events::EventSender;
 use super::seen::Seen;
 use super::wire::{Begin, Bound, Here, MAX_PAYLOAD, Message, SpaceMessage};
+use crate::blob::SpacePeers;
 use crate::storage::StorageError;
 use crate::transport::{Close, Peer, SendError, SpaceKey, SpaceRef};
 
@@ -139,6 +141,17 @@ struct Member {
     theirs: Option<u64>,
 }
 
+impl State {
+    fn peers(&self) -> SpacePeers {
+        let mut peers = SpacePeers::new();
+        for member in self.peers.values() {
+            let author = peers.entry(member.peer.id()).or_insert(member.author);
+            *author = author.or(member.author);
+        }
+        peers
+    }
+}
+
 /// The members of a joined space.
 #[derive(Debug)]
 pub(crate) struct Members {
@@ -149,6 +162,8 @@ pub(crate) struct Members {
     seq: AtomicU64,
     talks: Arc<AtomicU64>,
     state: Mutex<State>,
+    /// The newest state of it, for those who follow.
+    peers: watch::Sender<SpacePeers>,
     events: EventSender,
     counters: Counters,
 }
@@ -175,6 +190,7 @@ impl Members {
             seq: AtomicU64::new(0),
             talks: node.talks,
             state: Mutex::default(),
+            peers: watch::Sender::default(),
             events: node.events,
             counters: Counters::default(),
         }
@@ -188,7 +204,11 @@ impl Members {
     /// A peer entered: the two begin to talk.
     pub(crate) fn entered(&self, peer: &Arc<Peer>) {
         let member = Member { peer: peer.clone(), author: None, heres: 0, mine: 0, theirs: None };
-        self.state().peers.insert(peer.number(), member);
+        {
+            let mut state = self.state();
+            state.peers.insert(peer.number(), member);
+            self.tell_peers(&state);
+        }
         self.restart(peer);
     }
 
@@ -347,19 +367,28 @@ impl Members {
 
     pub(crate) fn status(&self) -> SpaceStatus {
         let state = self.state();
-        let mut peers = BTreeMap::new();
-        for member in state.peers.values() {
-            let author = peers.entry(member.peer.id()).or_insert(member.author);
-            *author = author.or(member.author);
-        }
         SpaceStatus {
             online: state.online.clone(),
-            peers,
+            peers: state.peers(),
             messages_sent: self.counters.sent.load(Ordering::Relaxed),
             messages_dropped: self.counters.dropped.load(Ordering::Relaxed),
             messages_received: self.counters.received.load(Ordering::Relaxed),
             messages_lagged: self.counters.lagged.load(Ordering::Relaxed),
         }
+    }
+
+    /// Who entered, now and as it changes.
+    pub(crate) fn peers(&self) -> watch::Receiver<SpacePeers> {
+        self.peers.subscribe()
+    }
+
+    fn tell_peers(&self, state: &State) {
+        let peers = state.peers();
+        self.peers.send_if_modified(|told| {
+            let changed = *told != peers;
+            *told = peers;
+            changed
+        });
     }
 
     /// The connections of each receiver of a message, oldest first.
@@ -381,6 +410,7 @@ impl Members {
 
     /// Tells the node where it changed who is here.
     fn update(&self, state: &mut State) {
+        self.tell_peers(state);
         let own = self.own().map(|author| author.secret.author());
         let online: BTreeSet<_> = state
             .peers

@@ -18,10 +18,11 @@ use super::members::{Author, JoinError, Members, MessageError, Node, SpaceConfig
 use super::session::Session;
 use super::version::{FoundVersion, NoVersion, fetch_version};
 use crate::blob::{
-    BlobFetch, BlobWanted, MAX_SERVED, MAX_SERVED_PER_PEER, PeerFailure, Slots, Streams,
+    AskStream, BlobFetch, BlobWanted, MAX_SERVED, MAX_SERVED_PER_PEER, PeerFailure, Slots, Sources,
+    SpacePeers, Streams,
 };
 use crate::boxed::BoxFuture;
-use crate::storage::Storage;
+use crate::storage::{BlobScope, Storage};
 use crate::transport::limits::{PRIORITY_BLOB, PRIORITY_VERSION};
 use crate::transport::{
     Close, Peer, RecvStream, RunId, SendStream, SpaceKey, StreamError, StreamHeader, StreamKind,
@@ -32,6 +33,10 @@ pub const MAX_SPACES: usize = 1024;
 
 /// How long a fetch waits for a candidate to be connected and to grant a stream.
 pub const PEER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Requests for blobs to one peer at once, over all fetches, for which no reader waits: one less than
+/// it serves, so that a reader's goes past them.
+const MAX_PATIENT_ASKS: usize = MAX_SERVED_PER_PEER - 1;
 
 /// Why older entries were not asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,6 +74,8 @@ pub(super) struct State {
 pub(super) struct Connected {
     pub(super) peer: Arc<Peer>,
     pub(super) blobs: Arc<Semaphore>,
+    /// Requests of ours for blobs.
+    asks: Arc<Semaphore>,
     pub(super) bulks: Arc<Semaphore>,
 }
 
@@ -214,7 +221,23 @@ impl Spaces {
     /// Starts to fetch a blob from whoever of the candidates has it. Those that are not connected
     /// are waited for, for [`PEER_TIMEOUT`] at most.
     pub fn fetch_blob(&self, wanted: BlobWanted, candidates: Vec<EndpointId>) -> BlobFetch {
-        BlobFetch::start(self.0.storage.clone(), self.0.clone(), wanted, candidates)
+        let sources = Sources::Listed(candidates);
+        BlobFetch::start(self.0.storage.clone(), self.0.clone(), wanted, sources)
+    }
+
+    /// Starts to fetch a blob of a space from its members: from those that are connected, and from
+    /// whoever comes. It waits for them, and ends when the blob is complete, can't be stored, or the
+    /// space is left. None where the blob is of no space that is joined.
+    pub fn fetch_from_members(&self, wanted: BlobWanted) -> Option<BlobFetch> {
+        let BlobScope::Space(space) = wanted.scope else { return None };
+        let sources = Sources::Members(self.peers(&space)?);
+        Some(BlobFetch::start(self.0.storage.clone(), self.0.clone(), wanted, sources))
+    }
+
+    /// The peers that entered a space, and who each is there; now, and as that changes. None where the
+    /// space is not joined; closed when it is left.
+    pub fn peers(&self, space: &SpaceId) -> Option<watch::Receiver<SpacePeers>> {
+        Some(self.0.session(space)?.members.peers())
     }
 
     /// Leaves all spaces and ends the events.
@@ -245,6 +268,7 @@ impl Shared {
         let connected = Connected {
             peer: peer.clone(),
             blobs: Arc::new(Semaphore::new(MAX_SERVED_PER_PEER)),
+            asks: Arc::new(Semaphore::new(MAX_PATIENT_ASKS)),
             bulks: Arc::new(Semaphore::new(MAX_BULK_SENT)),
         };
         self.state().peers.insert(peer.number(), connected);
@@ -257,17 +281,17 @@ impl Shared {
     }
 
     /// The newest open connection to a peer.
-    fn find(&self, peer: EndpointId) -> Option<Arc<Peer>> {
+    fn find(&self, peer: EndpointId) -> Option<Connected> {
         let state = self.state();
-        let mut peers = state.peers.values().rev().map(|connected| &connected.peer);
-        peers.find(|other| other.id() == peer && other.is_open()).cloned()
+        let mut peers = state.peers.values().rev();
+        peers.find(|other| other.peer.id() == peer && other.peer.is_open()).cloned()
     }
 
-    async fn wait_for(&self, peer: EndpointId) -> Arc<Peer> {
+    async fn wait_for(&self, peer: EndpointId) -> Connected {
         let mut connections = self.connections.subscribe();
         loop {
-            if let Some(peer) = self.find(peer) {
-                return peer;
+            if let Some(connected) = self.find(peer) {
+                return connected;
             }
             if connections.changed().await.is_err() {
                 std::future::pending().await
@@ -294,14 +318,35 @@ impl Streams for Shared {
         };
         Box::pin(async move {
             let opened = timeout(PEER_TIMEOUT, async {
-                self.wait_for(peer).await.open_bi(header, priority).await
+                self.wait_for(peer).await.peer.open_bi(header, priority).await
             });
             opened.await.unwrap_or(Err(StreamError::Closed))
         })
     }
 
+    fn open_ask<'a>(
+        &'a self,
+        peer: EndpointId,
+        header: StreamHeader,
+        urgent: bool,
+    ) -> BoxFuture<'a, Result<AskStream, StreamError>> {
+        Box::pin(async move {
+            let found = timeout(PEER_TIMEOUT, self.wait_for(peer)).await;
+            let Connected { peer, asks, .. } = found.map_err(|_| StreamError::Closed)?;
+            let place = if urgent {
+                None
+            } else {
+                // The connection's end closes nothing here: those before it fail, one by one.
+                Some(asks.acquire_owned().await.map_err(|_| StreamError::Closed)?)
+            };
+            let opened = timeout(PEER_TIMEOUT, peer.open_bi(header, PRIORITY_BLOB)).await;
+            let (send, recv) = opened.unwrap_or(Err(StreamError::Closed))?;
+            Ok(AskStream { send, recv, place })
+        })
+    }
+
     fn misbehaved(&self, peer: EndpointId, failure: &PeerFailure) {
-        if let Some(peer) = self.find(peer) {
+        if let Some(Connected { peer, .. }) = self.find(peer) {
             peer.refused("blob_misbehaved");
             match failure {
                 PeerFailure::Broken(error) => peer.close(Close::violation(error.to_string())),

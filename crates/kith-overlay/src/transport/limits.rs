@@ -129,6 +129,8 @@ pub const PRIORITY_VERSION: i32 = 10;
 pub const PRIORITY_BULK: i32 = 0;
 /// Priority of blobs.
 pub const PRIORITY_BLOB: i32 = -10;
+/// Priority of small parts of blobs, for which readers may wait.
+pub const PRIORITY_BLOB_SMALL: i32 = -9;
 
 /// Peers known, connected or not. About 1 KiB each.
 pub const MAX_KNOWN_PEERS: usize = 2_048;

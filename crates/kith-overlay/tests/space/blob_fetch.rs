@@ -171,8 +171,8 @@ async fn a_public_blob_comes_whole() {
         assert_eq!(b.storage.blob(&hash), Some(data));
         let progress = progress.borrow().clone();
         assert_eq!((progress.bytes, progress.size), (size as u64, size as u64));
-        assert_eq!(progress.peers[0].1, size as u64);
-        assert!(matches!(progress.peers[0].2, PeerProgress::Gave));
+        assert_eq!(progress.peers[0].bytes, size as u64);
+        assert!(matches!(progress.peers[0].state, PeerProgress::Gave));
     }
 }
 
@@ -190,7 +190,7 @@ async fn several_peers_give_a_part_each() {
     let progress = fetch.progress();
     fetch.finished().await.unwrap();
     assert_eq!(c.storage.blob(&hash), Some(data));
-    assert!(progress.borrow().peers.iter().all(|(_, bytes, _)| *bytes > 0));
+    assert!(progress.borrow().peers.iter().all(|share| share.bytes > 0));
 }
 
 #[tokio::test]
@@ -219,7 +219,7 @@ async fn what_a_holder_of_a_part_has_is_taken_and_the_rest_elsewhere() {
     let progress = fetch.progress();
     fetch.finished().await.unwrap();
     assert_eq!(c.storage.blob(&hash), Some(data));
-    assert_eq!(progress.borrow().peers[1].1, 300_000 - 5 * GROUP);
+    assert_eq!(progress.borrow().peers[1].bytes, 300_000 - 5 * GROUP);
 }
 
 #[tokio::test]
@@ -258,7 +258,7 @@ async fn a_fetch_goes_on_after_this_node_was_stopped() {
     let progress = fetch.progress();
     fetch.finished().await.unwrap();
     let missing = groups_of(1_000_000) - held.count();
-    assert!(progress.borrow().peers[0].1 <= missing * GROUP);
+    assert!(progress.borrow().peers[0].bytes <= missing * GROUP);
     assert_eq!(b.storage.blob(&hash), Some(data));
 }
 
@@ -283,7 +283,7 @@ async fn liars_are_found_out_and_others_asked() {
         let fetch = b.spaces.fetch_blob(wanted, vec![addr.id]);
         let progress = fetch.progress();
         let outcome = fetch.finished().await;
-        let told = progress.borrow().peers[0].2.clone();
+        let told = progress.borrow().peers[0].state.clone();
         let PeerProgress::Failed(failure) = told else { panic!("{how:?}: {told:?}") };
         assert!(failure.is_fault(), "{how:?}: {failure}");
         assert_eq!(liar.asked.load(Ordering::Relaxed), 1, "{how:?}: not asked again");
@@ -313,7 +313,7 @@ async fn a_blob_of_a_space_is_for_its_members() {
         let fetch = b.spaces.fetch_blob(wrong, vec![a.overlay.id()]);
         let progress = fetch.progress();
         fetch.finished().await.unwrap_err();
-        let told = progress.borrow().peers[0].2.clone();
+        let told = progress.borrow().peers[0].state.clone();
         assert!(matches!(told, PeerProgress::Failed(PeerFailure::Absent)), "{told:?}");
     }
     b.spaces.fetch_blob(ours, vec![a.overlay.id()]).finished().await.unwrap();
@@ -326,14 +326,14 @@ async fn a_blob_of_a_space_is_for_its_members() {
     let fetch = stranger.spaces.fetch_blob(ours, vec![a.overlay.id()]);
     let progress = fetch.progress();
     fetch.finished().await.unwrap_err();
-    let told = progress.borrow().peers[0].2.clone();
+    let told = progress.borrow().peers[0].state.clone();
     assert!(matches!(told, PeerProgress::Failed(PeerFailure::NotEntered)), "{told:?}");
     let nowhere = kith_log::SpaceId::from_bytes([77; 32]);
     let nowhere = BlobWanted { scope: BlobScope::Space(nowhere), ..ours };
     let fetch = stranger.spaces.fetch_blob(nowhere, vec![a.overlay.id()]);
     let progress = fetch.progress();
     fetch.finished().await.unwrap_err();
-    let told = progress.borrow().peers[0].2.clone();
+    let told = progress.borrow().peers[0].state.clone();
     assert!(matches!(told, PeerProgress::Failed(PeerFailure::NotEntered)), "{told:?}");
 }
 
@@ -350,7 +350,7 @@ async fn dropping_a_fetch_ends_it() {
     // The sender of the progress goes with the task.
     while progress.changed().await.is_ok() {}
     assert!(progress.borrow().bytes < data.len() as u64);
-    assert!(!matches!(progress.borrow().peers[0].2, PeerProgress::Failed(_)));
+    assert!(!matches!(progress.borrow().peers[0].state, PeerProgress::Failed(_)));
     // The next one goes on.
     b.spaces.fetch_blob(public(hash, &data), vec![a.overlay.id()]).finished().await.unwrap();
     assert_eq!(b.storage.blob(&hash), Some(data));
@@ -401,7 +401,7 @@ async fn one_that_drips_gives_way() {
     let progress = fetch.progress();
     fetch.finished().await.expect("the other one has it");
     let peers = progress.borrow().peers.clone();
-    assert!(matches!(peers[0].2, PeerProgress::Failed(PeerFailure::Slow)), "{peers:?}");
-    assert_eq!(peers[1].1 + peers[0].1, data.len() as u64);
+    assert!(matches!(peers[0].state, PeerProgress::Failed(PeerFailure::Slow)), "{peers:?}");
+    assert_eq!(peers[1].bytes + peers[0].bytes, data.len() as u64);
     overlay.close().await;
 }

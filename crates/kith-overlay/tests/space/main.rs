@@ -1,6 +1,7 @@
 //! Spaces and blobs, over real connections on 127.0.0.1: one behaviour per file.
 
 mod blob_fetch;
+mod blob_readers;
 mod blob_vectors;
 mod checks;
 mod cold_sync_bytes;
