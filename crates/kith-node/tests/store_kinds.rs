@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use kith_app::{AppId, SpaceSecret};
 use kith_log::{Body, BodyKind};
 use kith_node::store::{
-    Disk, DiskFile, FileIdentity, Held, Open, Options, Query, SpaceRecord, Store, StoreError,
-    SystemDisk,
+    Disk, DiskFile, FileIdentity, Held, Open, Options, Query, SpaceRecord, Stamp, Store,
+    StoreError, SystemDisk,
 };
 
 /// Names that a member gives itself, one after the other.
@@ -40,6 +40,18 @@ impl Disk for Counting {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         SystemDisk.rename(from, to)
+    }
+
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        SystemDisk.rename_new(from, to)
+    }
+
+    fn clone_file(&self, from: &Path, to: &Path) -> io::Result<()> {
+        SystemDisk.clone_file(from, to)
+    }
+
+    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+        SystemDisk.stamp(path)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -79,6 +91,14 @@ impl DiskFile for CountingFile {
 
     fn sync(&self) -> io::Result<()> {
         self.0.sync()
+    }
+
+    fn sync_stamp(&self) -> io::Result<()> {
+        self.0.sync_stamp()
+    }
+
+    fn stamp(&self) -> io::Result<Stamp> {
+        self.0.stamp()
     }
 }
 

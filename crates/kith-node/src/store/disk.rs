@@ -2,9 +2,10 @@
 //! cut its power between any two of them.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::error::StoreError;
 use super::platform;
@@ -16,6 +17,25 @@ pub enum Open {
     Read,
     /// For reading and writing; made, readable by its owner alone, where it is missing.
     Write,
+    /// A person's file, for reading. Anything else than a plain file is refused as `Unsupported`, a
+    /// link to one, too: what it leads to may change, and a pipe would never end.
+    Plain,
+    /// A person's file, for reading and writing; it must exist, and be a plain one.
+    PlainWrite,
+    /// For reading and writing; made with the permissions that the person's files have. It must not
+    /// exist.
+    New,
+}
+
+/// What tells that a file is as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Its bytes.
+    pub size: u64,
+    /// When it was last written, in nanoseconds since 1970.
+    pub modified: i64,
+    /// Its number on its file system; 0 where the system has none to tell.
+    pub inode: u64,
 }
 
 /// Which file it is, as the system tells apart two files of equal contents.
@@ -59,6 +79,25 @@ pub trait Disk: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// The system's.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Gives a file another name in its folder, never that of a file that is there.
+    ///
+    /// # Errors
+    /// `AlreadyExists`; the system's.
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Makes a new file, readable by its owner alone, that has the same bytes on the disk as `from`,
+    /// until one of the two is changed.
+    ///
+    /// # Errors
+    /// `Unsupported` for most file systems; the system's. No file is made then.
+    fn clone_file(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// What tells that a file is as it was, without opening it.
+    ///
+    /// # Errors
+    /// `Unsupported` for anything but a plain file; the system's.
+    fn stamp(&self, path: &Path) -> io::Result<Stamp>;
 
     /// Removes a file.
     ///
@@ -124,6 +163,18 @@ pub trait DiskFile: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// The system's. What was written since the last good sync is then in doubt.
     fn sync(&self) -> io::Result<()>;
+
+    /// As [`Self::sync`]; and its [`Stamp`] survives, too.
+    ///
+    /// # Errors
+    /// As [`Self::sync`]'s.
+    fn sync_stamp(&self) -> io::Result<()>;
+
+    /// What tells that it is as it was.
+    ///
+    /// # Errors
+    /// `Unsupported` for anything but a plain file; the system's.
+    fn stamp(&self) -> io::Result<Stamp>;
 }
 
 /// The file system of this machine.
@@ -142,15 +193,68 @@ impl Disk for SystemDisk {
     fn open(&self, path: &Path, how: Open) -> io::Result<Box<dyn DiskFile>> {
         let mut options = OpenOptions::new();
         options.read(true);
-        if how == Open::Write {
-            options.write(true).create(true).truncate(false);
-            platform::make_private(&mut options);
+        match how {
+            Open::Read => {}
+            Open::Write => {
+                options.write(true).create(true).truncate(false);
+                platform::make_private(&mut options);
+            }
+            Open::Plain => platform::follow_nothing(&mut options),
+            Open::PlainWrite => {
+                options.write(true);
+                platform::follow_nothing(&mut options);
+            }
+            Open::New => {
+                options.write(true).create_new(true);
+            }
         }
-        Ok(Box::new(options.open(path)?))
+        let is_plain = matches!(how, Open::Plain | Open::PlainWrite);
+        let file = match options.open(path) {
+            // Each system has its own words for what can't be opened like a file.
+            Err(error) if is_plain && error.kind() != io::ErrorKind::NotFound => {
+                return Err(stamp_of(&fs::symlink_metadata(path)?).err().unwrap_or(error));
+            }
+            opened => opened?,
+        };
+        if is_plain {
+            stamp_of(&file.metadata()?)?;
+        }
+        Ok(Box::new(file))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
+    }
+
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        match platform::rename_new(from, to) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                // The name is taken by an empty file of our own first.
+                OpenOptions::new().write(true).create_new(true).open(to)?;
+                fs::rename(from, to)
+            }
+            renamed => renamed,
+        }
+    }
+
+    fn clone_file(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.read(true);
+        platform::follow_nothing(&mut options);
+        let source = options.open(from)?;
+        stamp_of(&source.metadata()?)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        platform::make_private(&mut options);
+        let target = options.open(to)?;
+        platform::clone_bytes(&source, &target).inspect_err(|_| {
+            // A file that stays is removed at the next opening.
+            let _ = fs::remove_file(to);
+        })
+    }
+
+    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+        stamp_of(&fs::symlink_metadata(path)?)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -197,4 +301,25 @@ impl DiskFile for File {
     fn sync(&self) -> io::Result<()> {
         self.sync_data()
     }
+
+    fn sync_stamp(&self) -> io::Result<()> {
+        self.sync_all()
+    }
+
+    fn stamp(&self) -> io::Result<Stamp> {
+        stamp_of(&self.metadata()?)
+    }
+}
+
+/// The stamp of a plain file.
+fn stamp_of(metadata: &Metadata) -> io::Result<Stamp> {
+    if !metadata.is_file() {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    let nanos = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+    let modified = match metadata.modified()?.duration_since(UNIX_EPOCH) {
+        Ok(since) => nanos(since),
+        Err(before) => -nanos(before.duration()),
+    };
+    Ok(Stamp { size: metadata.len(), modified, inode: platform::inode(metadata) })
 }

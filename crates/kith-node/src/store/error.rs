@@ -78,18 +78,42 @@ pub enum StoreError {
     /// It, or a part of it, is not here (any more).
     #[error("it is not held here")]
     NotHeld,
+    /// Its files are being put in place or removed; soon it is known what became of it.
+    #[error("it is being put in place or removed")]
+    Claimed,
     /// A run that does not join what is held of its log.
     #[error("the run does not join the log")]
     Apart,
     /// A blob's file was changed, or a part can't be of its blob.
     #[error("the file is not what was stored")]
     Damaged,
+    /// A folder, a link, a pipe or a device, where a file is needed.
+    #[error("{} is not a plain file", path.display())]
+    NotPlain {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// A person's file was changed while it was being read.
+    #[error("{} was changed while it was being read", path.display())]
+    Changed {
+        /// Its path.
+        path: PathBuf,
+    },
     /// An entry that can't be written.
     #[error("the entry can't be written: {0}")]
     Entry(#[source] kith_log::Error),
 }
 
 impl StoreError {
+    /// As [`Self::io`], for a person's file.
+    pub(super) fn plain(doing: &'static str, path: &Path, error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::Unsupported => Self::NotPlain { path: path.into() },
+            io::ErrorKind::UnexpectedEof => Self::Changed { path: path.into() },
+            _ => Self::io(doing, path, error),
+        }
+    }
+
     /// Sorts a system's error by what a person can do about it.
     pub(super) fn io(doing: &'static str, path: &Path, error: io::Error) -> Self {
         match error.kind() {
@@ -129,8 +153,11 @@ impl StoreError {
                 | Self::Limit(_)
                 | Self::Entry(_)
                 | Self::NotHeld
+                | Self::Claimed
                 | Self::Apart
                 | Self::Damaged
+                | Self::NotPlain { .. }
+                | Self::Changed { .. }
         )
     }
 }
@@ -202,10 +229,18 @@ impl From<StoreError> for kith_api::Error {
             StoreError::Entry(kith_log::Error::TooLarge { .. }) => {
                 new(ErrorCode::TooLarge, sentence(&error))
             }
-            StoreError::NotHeld | StoreError::Apart => new(ErrorCode::NotFound, sentence(&error)),
+            StoreError::NotHeld | StoreError::Claimed | StoreError::Apart => {
+                new(ErrorCode::NotFound, sentence(&error))
+            }
             StoreError::Damaged => new(ErrorCode::Storage, "A stored file can't be used.".into())
                 .why("Something else than kith changed it, or the disk is failing.")
                 .todo("Get it again from somebody who has it."),
+            StoreError::NotPlain { .. } => new(ErrorCode::InvalidParams, sentence(&error))
+                .why("Only files can be shared, and folders with files in them.")
+                .todo("Give the path of the file itself, not of a link to it."),
+            StoreError::Changed { .. } => new(ErrorCode::Storage, sentence(&error))
+                .why("Another program is writing to it.")
+                .todo("Try again when that program is done, or share a copy."),
             StoreError::Entry(_) => new(ErrorCode::Internal, sentence(&error)),
         }
     }

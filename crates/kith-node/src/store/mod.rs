@@ -38,7 +38,11 @@ mod watch;
 mod writer;
 
 pub use apps::AppRecord;
-pub use disk::{Disk, DiskFile, FileIdentity, Held, Open, SystemDisk};
+pub use blobs::{
+    AddProgress, AddStage, AddedFile, Adding, ChangedFile, Expected, FilePlace, FileSource,
+    MAX_CHANGED, Upload,
+};
+pub use disk::{Disk, DiskFile, FileIdentity, Held, Open, Stamp, SystemDisk};
 pub use error::StoreError;
 pub use identity::{MAX_SETTINGS, NodeSecret, PageSecret};
 pub use logs::{

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::blobs::Blobs;
+use super::blobs::{Blobs, ChangedFiles};
 use super::database::{Database, Snapshot, unpanicked};
 use super::disk::{Disk, Held, Open, SystemDisk};
 use super::error::StoreError;
@@ -42,6 +42,7 @@ pub(super) struct Shared {
     pub(super) database: Database,
     pub(super) watches: Watches,
     blobs: Blobs,
+    changed: ChangedFiles,
     lock: Mutex<Option<Box<dyn Held>>>,
 }
 
@@ -96,6 +97,7 @@ impl Store {
             database,
             watches: Watches::default(),
             blobs,
+            changed: ChangedFiles::default(),
             lock: Mutex::new(Some(lock)),
         });
         let writer = Writer::start(shared.clone())?;
@@ -125,6 +127,10 @@ impl Store {
 
     pub(super) fn blobs(&self) -> &Blobs {
         &self.0.shared.blobs
+    }
+
+    pub(super) fn changed(&self) -> &ChangedFiles {
+        &self.0.shared.changed
     }
 
     pub(super) fn database(&self) -> &Database {

@@ -18,8 +18,13 @@ impl From<StoreError> for StorageError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::DiskFull | StoreError::Limit(_) => Self::Full,
-            StoreError::NotFound(_) | StoreError::NotHeld | StoreError::Apart => Self::NotHeld,
-            StoreError::Damaged => Self::Damaged,
+            StoreError::NotFound(_)
+            | StoreError::NotHeld
+            | StoreError::Claimed
+            | StoreError::Apart => Self::NotHeld,
+            StoreError::Damaged | StoreError::NotPlain { .. } | StoreError::Changed { .. } => {
+                Self::Damaged
+            }
             StoreError::Closed => Self::Closed,
             StoreError::Locked { .. }
             | StoreError::ReadOnly { .. }

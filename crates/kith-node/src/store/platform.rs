@@ -2,20 +2,26 @@
 
 #[cfg(unix)]
 pub(super) use unix::{
-    create_private_dir, identity, make_private, read_exact_at, sync_dir, write_all_at,
+    bytes_of_path, clone_bytes, create_private_dir, follow_nothing, identity, inode, make_private,
+    path_of_bytes, read_exact_at, rename_new, sync_dir, write_all_at,
 };
 #[cfg(not(unix))]
 pub(super) use windows::{
-    create_private_dir, identity, make_private, read_exact_at, sync_dir, write_all_at,
+    bytes_of_path, clone_bytes, create_private_dir, follow_nothing, identity, inode, make_private,
+    path_of_bytes, read_exact_at, rename_new, sync_dir, write_all_at,
 };
 
 #[cfg(unix)]
 mod unix {
+    use std::ffi::OsStr;
     use std::fs::{DirBuilder, File, Metadata, OpenOptions};
     use std::io;
+    use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
     use std::time::UNIX_EPOCH;
+
+    use rustix::fs::OFlags;
 
     use crate::store::disk::FileIdentity;
 
@@ -37,6 +43,52 @@ mod unix {
         Some(FileIdentity { inode: metadata.ino(), origin })
     }
 
+    pub(in crate::store) fn inode(metadata: &Metadata) -> u64 {
+        metadata.ino()
+    }
+
+    /// A link is not followed, and a pipe does not keep one waiting for its other end.
+    pub(in crate::store) fn follow_nothing(options: &mut OpenOptions) {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        options.custom_flags(flags.bits().cast_signed());
+    }
+
+    pub(in crate::store) fn bytes_of_path(path: &Path) -> Vec<u8> {
+        path.as_os_str().as_bytes().to_vec()
+    }
+
+    pub(in crate::store) fn path_of_bytes(bytes: &[u8]) -> Option<PathBuf> {
+        Some(OsStr::from_bytes(bytes).into())
+    }
+
+    /// `Unsupported` where the file system can't.
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    pub(in crate::store) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use rustix::io::Errno;
+        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+                Err(io::ErrorKind::Unsupported.into())
+            }
+            renamed => Ok(renamed?),
+        }
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+    pub(in crate::store) fn rename_new(_from: &Path, _to: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(in crate::store) fn clone_bytes(from: &File, to: &File) -> io::Result<()> {
+        Ok(rustix::fs::ioctl_ficlone(to, from)?)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(in crate::store) fn clone_bytes(_from: &File, _to: &File) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     pub(in crate::store) fn read_exact_at(file: &File, at: u64, out: &mut [u8]) -> io::Result<()> {
         FileExt::read_exact_at(file, out, at)
     }
@@ -48,13 +100,18 @@ mod unix {
 
 #[cfg(not(unix))]
 mod windows {
+    use std::ffi::OsString;
     use std::fs::{File, Metadata, OpenOptions};
     use std::io;
-    use std::os::windows::fs::FileExt;
-    use std::path::Path;
+    use std::os::windows::ffi::{OsStrExt, OsStringExt};
+    use std::os::windows::fs::{FileExt, OpenOptionsExt};
+    use std::path::{Path, PathBuf};
     use std::time::UNIX_EPOCH;
 
     use crate::store::disk::FileIdentity;
+
+    /// `FILE_FLAG_OPEN_REPARSE_POINT`: a link is opened itself, and then found to be no plain file.
+    const OPEN_REPARSE_POINT: u32 = 0x0020_0000;
 
     /// Below the person's profile, folders are readable by that person alone.
     pub(in crate::store) fn create_private_dir(path: &Path) -> io::Result<()> {
@@ -72,6 +129,33 @@ mod windows {
     pub(in crate::store) fn identity(metadata: &Metadata) -> Option<FileIdentity> {
         let born = metadata.created().ok()?.duration_since(UNIX_EPOCH).ok()?;
         Some(FileIdentity { inode: 0, origin: born.as_nanos() })
+    }
+
+    /// The file's number is not stable API yet: size and time tell that it was changed.
+    pub(in crate::store) fn inode(_metadata: &Metadata) -> u64 {
+        0
+    }
+
+    pub(in crate::store) fn follow_nothing(options: &mut OpenOptions) {
+        options.custom_flags(OPEN_REPARSE_POINT);
+    }
+
+    pub(in crate::store) fn bytes_of_path(path: &Path) -> Vec<u8> {
+        path.as_os_str().encode_wide().flat_map(u16::to_le_bytes).collect()
+    }
+
+    pub(in crate::store) fn path_of_bytes(bytes: &[u8]) -> Option<PathBuf> {
+        let (units, []) = bytes.as_chunks() else { return None };
+        let units: Vec<_> = units.iter().map(|unit| u16::from_le_bytes(*unit)).collect();
+        Some(OsString::from_wide(&units).into())
+    }
+
+    pub(in crate::store) fn rename_new(_from: &Path, _to: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(in crate::store) fn clone_bytes(_from: &File, _to: &File) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     pub(in crate::store) fn read_exact_at(

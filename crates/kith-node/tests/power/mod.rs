@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use kith_node::store::{Disk, DiskFile, FileIdentity, Held, Open, StoreError};
+use kith_node::store::{Disk, DiskFile, FileIdentity, Held, Open, Stamp, StoreError};
 
 pub(crate) use dice::Dice;
 pub(crate) use image::{Cut, Image};
@@ -145,9 +145,12 @@ impl Disk for SimDisk {
     fn open(&self, path: &Path, how: Open) -> io::Result<Box<dyn DiskFile>> {
         let found = self.state().image.find(path);
         let number = match (found, how) {
-            (Some(number), Open::Read | Open::Write) => number,
-            (None, Open::Read) => return Err(io::ErrorKind::NotFound.into()),
-            (None, Open::Write) => {
+            (Some(_), Open::New) => return Err(io::ErrorKind::AlreadyExists.into()),
+            (Some(number), _) => number,
+            (None, Open::Read | Open::Plain | Open::PlainWrite) => {
+                return Err(io::ErrorKind::NotFound.into());
+            }
+            (None, Open::Write | Open::New) => {
                 let number = self.state().image.next_number();
                 self.apply(Event::Make(path.into(), number))?;
                 number
@@ -161,6 +164,23 @@ impl Disk for SimDisk {
             return Err(io::ErrorKind::NotFound.into());
         }
         self.apply(Event::Rename(from.into(), to.into()))
+    }
+
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if self.state().image.find(to).is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.rename(from, to)
+    }
+
+    fn clone_file(&self, _from: &Path, _to: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+        let state = self.state();
+        let inode = state.image.find(path).ok_or(io::ErrorKind::NotFound)?;
+        Ok(stamp(inode, state.image.bytes(inode)))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -213,6 +233,20 @@ impl DiskFile for SimFile {
     fn sync(&self) -> io::Result<()> {
         self.disk.apply(Event::Sync(self.number))
     }
+
+    fn sync_stamp(&self) -> io::Result<()> {
+        self.sync()
+    }
+
+    fn stamp(&self) -> io::Result<Stamp> {
+        Ok(stamp(self.number, self.disk.state().image.bytes(self.number)))
+    }
+}
+
+/// Other bytes have another time.
+fn stamp(inode: u64, bytes: &[u8]) -> Stamp {
+    let modified = i64::from_be_bytes(blake3::hash(bytes).as_bytes()[..8].try_into().unwrap());
+    Stamp { size: bytes.len() as u64, modified, inode }
 }
 
 /// Replays what happened to a disk, and cuts its power on the way.

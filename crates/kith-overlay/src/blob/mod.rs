@@ -2,8 +2,9 @@
 //!
 //! Protocol: `docs/protocol/blob.md`. [`Groups`] says what of a blob is meant, [`Walk`] verifies,
 //! [`Encoder`] and [`Decoder`] stand between a store and a stream. One side serves, the other
-//! fetches from whoever has it ([`BlobFetch`]).
+//! fetches from whoever has it ([`BlobFetch`]). [`TreeBuilder`] makes the tree of what is new.
 
+mod build;
 mod encode;
 mod fetch;
 mod groups;
@@ -14,6 +15,7 @@ mod serve;
 mod tree;
 mod wire;
 
+pub use build::{BLOCK, HashedBlock, TreeBuilder, blocks_of, hash_block};
 pub use encode::{Decoder, Encoder};
 pub use fetch::{BlobFetch, BlobWanted, FetchSteer, SpacePeers};
 pub use groups::{BadRanges, GROUP, Groups, MAX_RANGES, WireGroups, groups_of};

@@ -3,22 +3,27 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use data_encoding::HEXLOWER;
 use kith_overlay::blob::tree_size;
+use tokio::sync::Notify;
 
 use super::BLOBS;
-use super::live::Live;
+use super::live::{Live, is_intact};
+use super::place::{Coming, Place};
 use super::table::{self, Blob};
 use crate::store::database::Database;
-use crate::store::disk::{Disk, Open};
+use crate::store::disk::{Disk, DiskFile, Open};
 use crate::store::error::StoreError;
 
 /// The folder's name in the data directory.
 const FOLDER: &str = "blobs";
 /// What a tree's file name ends with.
 const TREE: &str = ".tree";
+/// What the name of a file begins with whose blob's hash is not known yet.
+const SPOOL: &str = "new-";
 /// Blobs whose files are open. Bounds file handles at twice that, and transfers at once.
 const MAX_OPEN: usize = 64;
 
@@ -28,13 +33,49 @@ pub(in crate::store) struct Blobs {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     open: Mutex<Opened>,
+    /// Told when a blob is not claimed any more.
+    released: Notify,
+    /// Numbers the spools.
+    spools: AtomicU64,
+    /// Whether the folder's own name survives a power cut.
+    named: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Opened {
     blobs: HashMap<[u8; 32], Arc<Live>>,
-    /// Those whose files are about to be removed.
-    dying: HashSet<[u8; 32]>,
+    /// Those whose files are about to be removed or replaced.
+    claimed: HashSet<[u8; 32]>,
+}
+
+/// A blob that nobody else opens or claims, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Claim<'a> {
+    blobs: &'a Blobs,
+    hash: [u8; 32],
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.blobs.opened().claimed.remove(&self.hash);
+        self.blobs.released.notify_waiters();
+    }
+}
+
+/// The files of a blob whose hash is not known yet. Removed when dropped.
+#[derive(Debug)]
+pub(super) struct Spool {
+    disk: Arc<dyn Disk>,
+    pub(super) data: PathBuf,
+    pub(super) tree: PathBuf,
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        for path in [&self.data, &self.tree] {
+            remove(&*self.disk, path);
+        }
+    }
 }
 
 impl Blobs {
@@ -44,14 +85,28 @@ impl Blobs {
         dir: &Path,
         database: &Database,
     ) -> Result<Self, StoreError> {
-        let dir = dir.join(FOLDER);
-        let blobs = Self { disk, dir, open: Mutex::default() };
-        let known = database.read(|snapshot| {
+        let blobs = Self {
+            disk,
+            dir: dir.join(FOLDER),
+            open: Mutex::default(),
+            released: Notify::new(),
+            spools: AtomicU64::new(0),
+            named: AtomicBool::new(false),
+        };
+        let (known, moving) = database.read(|snapshot| {
             use redb::ReadableTable;
-            let table = snapshot.table(BLOBS)?;
-            let rows = table.iter()?;
-            rows.map(|row| Ok(row?.0.value())).collect::<Result<HashSet<_>, StoreError>>()
+            let (mut known, mut moving) = (HashSet::new(), Vec::new());
+            for row in snapshot.table(BLOBS)?.iter()? {
+                let (hash, row) = row?;
+                let blob = Blob::decode(row.value())?;
+                known.insert(hash.value());
+                if matches!(&blob.place, Place::Coming(coming) if coming.moving.is_some()) {
+                    moving.push((hash.value(), blob));
+                }
+            }
+            Ok((known, moving))
         })?;
+        blobs.note_arrived(database, moving)?;
         match blobs.disk.list(&blobs.dir) {
             Ok(names) => blobs.sweep(&names, &known),
             // It is made with the first blob.
@@ -65,14 +120,11 @@ impl Blobs {
         for name in names {
             let hash = name.strip_suffix(TREE).unwrap_or(name);
             let hash = HEXLOWER.decode(hash.as_bytes()).ok();
+            let hash = hash.and_then(|hash| <[u8; 32]>::try_from(hash).ok());
             // What has another name is none of ours.
-            let Some(hash) = hash.and_then(|hash| <[u8; 32]>::try_from(hash).ok()) else {
-                continue;
-            };
-            if !known.contains(&hash)
-                && let Err(error) = self.disk.remove(&self.dir.join(name))
-            {
-                tracing::debug!(name, %error, "a left blob file can't be removed");
+            let is_left = hash.map_or(name.starts_with(SPOOL), |hash| !known.contains(&hash));
+            if is_left {
+                remove(&*self.disk, &self.dir.join(name));
             }
         }
     }
@@ -92,13 +144,17 @@ impl Blobs {
     }
 
     /// Opens the files of a blob that has a row, or is to get one.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where a file of the person's is not what it was, or a file is missing
+    /// of which something is held; [`StoreError::Claimed`].
     pub(super) fn open_files(&self, hash: &[u8; 32], blob: Blob) -> Result<Arc<Live>, StoreError> {
         let mut opened = self.opened();
         if let Some(live) = opened.blobs.get(hash) {
             return Ok(live.clone());
         }
-        if opened.dying.contains(hash) {
-            return Err(StoreError::NotHeld);
+        if opened.claimed.contains(hash) {
+            return Err(StoreError::Claimed);
         }
         if opened.blobs.len() >= MAX_OPEN {
             let idle = opened
@@ -108,60 +164,171 @@ impl Blobs {
             let idle = idle.map(|(hash, _)| *hash);
             opened.blobs.remove(&idle.ok_or(StoreError::Limit("64 transfers at once"))?);
         }
-        let how = if blob.complete { Open::Read } else { Open::Write };
-        if how == Open::Write {
-            self.disk.create_dir(&self.dir).map_err(|e| StoreError::io("make", &self.dir, e))?;
+        if !blob.complete {
+            self.make_dir()?;
         }
-        let file = |path: PathBuf, len: u64| {
-            let file = self.disk.open(&path, how).map_err(|e| StoreError::io("open", &path, e))?;
-            if how == Open::Write && file.len().is_ok_and(|held| held != len) {
-                file.set_len(len).map_err(|e| StoreError::io("write", &path, e))?;
-            }
-            Ok::<_, StoreError>(file)
-        };
-        let data = file(self.path(hash, ""), blob.size)?;
-        let tree = file(self.path(hash, TREE), tree_size(blob.size))?;
-        let live = Arc::new(Live::new(blob, data, tree));
+        let data = self.open_data(hash, &blob)?;
+        let how = if blob.complete { Open::Read } else { Open::Write };
+        let tree = self.open_sized(&self.path(hash, TREE), how, tree_size(blob.size))?;
+        let live = Arc::new(Live::new(blob, data, tree, &self.disk));
         opened.blobs.insert(*hash, live.clone());
         Ok(live)
     }
 
+    fn open_data(&self, hash: &[u8; 32], blob: &Blob) -> Result<Box<dyn DiskFile>, StoreError> {
+        match &blob.place {
+            Place::Own => {
+                let how = if blob.complete { Open::Read } else { Open::Write };
+                self.open_sized(&self.path(hash, ""), how, blob.size)
+            }
+            Place::Outside(outside) => {
+                if !is_intact(&*self.disk, outside) {
+                    return Err(StoreError::Damaged);
+                }
+                let path = &outside.path;
+                self.disk.open(path, Open::Plain).map_err(|e| StoreError::plain("open", path, e))
+            }
+            Place::Coming(coming) => self.open_part(coming, blob),
+        }
+    }
+
+    fn open_part(&self, coming: &Coming, blob: &Blob) -> Result<Box<dyn DiskFile>, StoreError> {
+        let path = &coming.part;
+        let file = self.disk.open(path, Open::PlainWrite);
+        let file = file.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => StoreError::Damaged,
+            _ => StoreError::plain("open", path, error),
+        })?;
+        let stamp = file.stamp().map_err(|error| StoreError::plain("look at", path, error))?;
+        let is_new = blob.held.is_empty();
+        if stamp.inode != coming.inode || (stamp.size != blob.size && !is_new) {
+            return Err(StoreError::Damaged);
+        }
+        if stamp.size != blob.size {
+            file.set_len(blob.size).map_err(|error| StoreError::io("write", path, error))?;
+        }
+        Ok(file)
+    }
+
+    /// Opens one of our own files, which has so many bytes.
+    fn open_sized(
+        &self,
+        path: &Path,
+        how: Open,
+        len: u64,
+    ) -> Result<Box<dyn DiskFile>, StoreError> {
+        let file = self.disk.open(path, how).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => StoreError::Damaged,
+            _ => StoreError::io("open", path, error),
+        })?;
+        if how == Open::Write && file.len().is_ok_and(|held| held != len) {
+            file.set_len(len).map_err(|error| StoreError::io("write", path, error))?;
+        }
+        Ok(file)
+    }
+
+    /// Makes the folder.
+    pub(super) fn make_dir(&self) -> Result<(), StoreError> {
+        self.disk.create_dir(&self.dir).map_err(|e| StoreError::io("make", &self.dir, e))
+    }
+
     /// Makes the names of blob files survive a power cut: that of their folder, too.
     pub(super) fn sync_names(&self) -> Result<(), StoreError> {
-        for dir in [Some(self.dir.as_path()), self.dir.parent()].into_iter().flatten() {
-            self.disk.sync_dir(dir).map_err(|error| StoreError::io("sync", dir, error))?;
+        self.sync_dir(&self.dir)?;
+        if let Some(parent) = self.dir.parent()
+            && !self.named.load(Ordering::Acquire)
+        {
+            self.sync_dir(parent)?;
+            self.named.store(true, Ordering::Release);
         }
         Ok(())
     }
 
+    pub(super) fn sync_dir(&self, dir: &Path) -> Result<(), StoreError> {
+        self.disk.sync_dir(dir).map_err(|error| StoreError::io("sync", dir, error))
+    }
+
+    /// Names for the files of a blob whose hash is not known yet.
+    pub(super) fn spool(&self) -> Result<Spool, StoreError> {
+        self.make_dir()?;
+        let number = self.spools.fetch_add(1, Ordering::Relaxed);
+        let data = self.dir.join(format!("{SPOOL}{number}"));
+        let tree = self.dir.join(format!("{SPOOL}{number}{TREE}"));
+        Ok(Spool { disk: self.disk.clone(), data, tree })
+    }
+
+    /// Gives a spool's files the names of a blob: the file of data only where it has one.
+    pub(super) fn name_spool(
+        &self,
+        spool: &Spool,
+        hash: &[u8; 32],
+        has_data: bool,
+    ) -> Result<(), StoreError> {
+        let data = has_data.then(|| (&spool.data, self.path(hash, "")));
+        for (from, to) in data.into_iter().chain([(&spool.tree, self.path(hash, TREE))]) {
+            self.disk.rename(from, &to).map_err(|error| StoreError::io("rename", from, error))?;
+        }
+        self.sync_names()
+    }
+
+    /// The disk.
+    pub(super) fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
     /// Closes a blob's files, and believes from then on only what its row says.
-    pub(super) fn forget(&self, hash: &[u8; 32]) {
-        if let Some(live) = self.opened().blobs.remove(hash) {
-            live.kill();
+    pub(super) fn forget(&self, hash: &[u8; 32], live: &Arc<Live>) {
+        live.kill();
+        let mut opened = self.opened();
+        if opened.blobs.get(hash).is_some_and(|held| Arc::ptr_eq(held, live)) {
+            opened.blobs.remove(hash);
         }
     }
 
-    /// Keeps others from opening the blob until [`Self::bury`], and its transfer from ending well.
-    pub(super) fn condemn(&self, hash: &[u8; 32]) {
+    /// Keeps others from opening the blob, and its transfer from ending well, until the claim is
+    /// dropped. Waits for who claimed it before.
+    pub(super) async fn claim(&self, hash: &[u8; 32]) -> Claim<'_> {
+        loop {
+            let released = self.released.notified();
+            tokio::pin!(released);
+            // From here on, no release passes unseen.
+            released.as_mut().enable();
+            if self.try_claim(hash) {
+                return Claim { blobs: self, hash: *hash };
+            }
+            released.await;
+        }
+    }
+
+    fn try_claim(&self, hash: &[u8; 32]) -> bool {
         let mut opened = self.opened();
-        opened.dying.insert(*hash);
+        if !opened.claimed.insert(*hash) {
+            return false;
+        }
         if let Some(live) = opened.blobs.remove(hash) {
             live.kill();
         }
+        true
     }
 
-    /// Removes the files of a condemned blob, if it has no row any more.
-    pub(super) fn bury(&self, hash: &[u8; 32], gone: bool) {
-        if gone {
-            for path in [self.path(hash, ""), self.path(hash, TREE)] {
-                match self.disk.remove(&path) {
-                    Ok(()) => {}
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Err(error) => tracing::debug!(%error, "a blob file can't be removed"),
-                }
+    /// Waits until nobody claims the blob.
+    pub(super) async fn unclaimed(&self, hash: &[u8; 32]) {
+        loop {
+            let released = self.released.notified();
+            tokio::pin!(released);
+            released.as_mut().enable();
+            if !self.opened().claimed.contains(hash) {
+                return;
             }
+            released.await;
         }
-        self.opened().dying.remove(hash);
+    }
+
+    /// Removes the files of a blob that has no row any more.
+    pub(super) fn remove_files(&self, hash: &[u8; 32]) {
+        for path in [self.path(hash, ""), self.path(hash, TREE)] {
+            remove(&*self.disk, &path);
+        }
     }
 
     /// Where a file is.
@@ -173,4 +340,13 @@ impl Blobs {
 /// A blob's row, read from a snapshot.
 pub(super) fn stored(database: &Database, hash: &[u8; 32]) -> Result<Option<Blob>, StoreError> {
     database.read(|snapshot| table::find(&snapshot.table(BLOBS)?, hash))
+}
+
+/// Removes a file that may be missing.
+pub(super) fn remove(disk: &dyn Disk, path: &Path) {
+    match disk.remove(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => tracing::debug!(%error, "a blob file can't be removed"),
+    }
 }

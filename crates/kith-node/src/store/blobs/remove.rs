@@ -6,8 +6,9 @@ use kith_log::SpaceId;
 use kith_overlay::storage::BlobScope;
 use redb::ReadableTable;
 
-use super::BLOBS;
+use super::place::Place;
 use super::table::{self, Blob};
+use super::{BLOBS, files};
 use crate::store::apps;
 use crate::store::error::StoreError;
 use crate::store::open::Store;
@@ -58,27 +59,39 @@ impl Store {
         Ok(())
     }
 
-    async fn delete(&self, hash: [u8; 32], damaged: bool) -> Result<(), StoreError> {
-        self.blobs().condemn(&hash);
-        let result = self
+    pub(super) async fn delete(&self, hash: [u8; 32], damaged: bool) -> Result<(), StoreError> {
+        let store = self.clone();
+        // To its end, whether or not somebody waits for it: files must not go without their row.
+        let deleting = tokio::spawn(async move { store.delete_now(hash, damaged).await });
+        deleting.await.map_err(|_| StoreError::Closed)?
+    }
+
+    async fn delete_now(&self, hash: [u8; 32], damaged: bool) -> Result<(), StoreError> {
+        let _claim = self.blobs().claim(&hash).await;
+        let gone = self
             .write(0, move |tx| {
                 if !damaged && apps::has_bundle(tx, &hash)? {
-                    return Ok(false);
+                    return Ok(None);
                 }
                 let blob = table::find(&tx.look(BLOBS)?, &hash)?;
-                if let Some(mut blob) = blob.filter(|_| !damaged) {
+                if let Some(mut blob) = blob.clone().filter(|_| !damaged) {
                     leave(&mut blob, BlobScope::Public);
                     if !blob.scopes.is_empty() {
                         table::replace(tx, &hash, &blob)?;
-                        return Ok(false);
+                        return Ok(None);
                     }
                 }
                 tx.change(BLOBS)?.remove(&hash)?;
-                Ok(true)
+                Ok(Some(blob.map(|blob| blob.place)))
             })
-            .await;
-        self.blobs().bury(&hash, matches!(result, Ok(true)));
-        result.map(|_| ())
+            .await?;
+        if let Some(place) = gone {
+            self.blobs().remove_files(&hash);
+            if let Some(Place::Coming(coming)) = place {
+                files::remove(&**self.blobs().disk(), &coming.part);
+            }
+        }
+        Ok(())
     }
 
     /// Takes a space's scope off all blobs, and deletes those that are in no other.

@@ -1,12 +1,15 @@
 //! The rows of blobs.
 
 use kith_log::SpaceId;
+use kith_log::file::FileKey;
 use kith_overlay::blob::Groups;
 use kith_overlay::storage::BlobScope;
-use redb::ReadableTable;
+use redb::{ReadableTable, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
 use super::BLOBS;
+use super::place::{Place, PlaceRow};
+use crate::clock::now_ms;
 use crate::store::error::StoreError;
 use crate::store::row;
 use crate::store::writer::Tx;
@@ -21,6 +24,11 @@ pub(super) struct Blob {
     pub(super) held: Groups,
     pub(super) complete: bool,
     pub(super) scopes: Vec<BlobScope>,
+    /// Where there is one, the file has the opened bytes; the blob is what this key seals them to.
+    pub(super) key: Option<FileKey>,
+    pub(super) place: Place,
+    /// When it came here, in milliseconds since 1970; 0 where that is not known.
+    pub(super) made: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -31,9 +39,51 @@ struct BlobRow {
     complete: bool,
     /// `None` is the public scope.
     scopes: Vec<Option<[u8; 32]>>,
+    key: Option<[u8; 32]>,
+    place: PlaceRow,
+    made: u64,
+}
+
+/// A row of format 2.
+#[derive(Serialize, Deserialize)]
+struct OldRow {
+    size: u64,
+    held: Vec<(u64, u64)>,
+    complete: bool,
+    scopes: Vec<Option<[u8; 32]>>,
+}
+
+/// From format 2 to 3: each blob says where its bytes are, and whether they are sealed.
+pub(super) fn place_blobs(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    let mut table = transaction.open_table(BLOBS)?;
+    let mut new = Vec::new();
+    for entry in table.iter()? {
+        let (hash, bytes) = entry?;
+        let OldRow { size, held, complete, scopes } = row::decode("blobs", bytes.value())?;
+        let place = PlaceRow::Own;
+        let row = BlobRow { size, held, complete, scopes, key: None, place, made: 0 };
+        new.push((hash.value(), row::encode(&row)));
+    }
+    for (hash, row) in new {
+        table.insert(hash, row.as_slice())?;
+    }
+    Ok(())
 }
 
 impl Blob {
+    /// One of which nothing is here, on its way to the folder of blobs.
+    pub(super) fn new(size: u64, scope: BlobScope) -> Self {
+        Self {
+            size,
+            held: Groups::none(),
+            complete: false,
+            scopes: vec![scope],
+            key: None,
+            place: Place::Own,
+            made: now_ms(),
+        }
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let held = if self.complete { &[] } else { self.held.ranges() };
         row::encode(&BlobRow {
@@ -48,6 +98,9 @@ impl Blob {
                     BlobScope::Space(space) => Some(*space.as_bytes()),
                 })
                 .collect(),
+            key: self.key.as_ref().map(|key| *key.as_bytes()),
+            place: self.place.to_row(),
+            made: self.made,
         })
     }
 
@@ -59,7 +112,15 @@ impl Blob {
             None => BlobScope::Public,
             Some(space) => BlobScope::Space(SpaceId::from_bytes(space)),
         });
-        Ok(Self { size: row.size, held, complete: row.complete, scopes: scopes.collect() })
+        Ok(Self {
+            size: row.size,
+            held,
+            complete: row.complete,
+            scopes: scopes.collect(),
+            key: row.key.map(FileKey::from_bytes),
+            place: Place::of_row(row.place)?,
+            made: row.made,
+        })
     }
 
     /// Adds scopes; says whether one of them is new.
@@ -82,12 +143,19 @@ pub(super) fn find(
     table.get(hash)?.map(|row| Blob::decode(row.value())).transpose()
 }
 
-/// Writes a blob's row, with the scopes that are in it already.
+/// Writes a blob's row, with the scopes that are in it already. One that is complete gets scopes, and
+/// stays as it is.
 pub(super) fn keep(tx: &Tx<'_>, hash: &[u8; 32], mut blob: Blob) -> Result<(), StoreError> {
     let mut table = tx.change(BLOBS)?;
-    if let Some(held) = find(&table, hash)? {
-        blob.join(&held.scopes);
-        blob.complete |= held.complete;
+    match find(&table, hash)? {
+        Some(mut held) if held.complete => {
+            held.join(&blob.scopes);
+            blob = held;
+        }
+        Some(held) => {
+            blob.join(&held.scopes);
+        }
+        None => {}
     }
     table.insert(hash, blob.encode().as_slice())?;
     Ok(())

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use kith_overlay::blob::{Groups, tree_of};
+use kith_log::file::FileKey;
+use kith_overlay::blob::tree_of;
 use kith_overlay::storage::{BlobPart, BlobScope, BlobState, MAX_BLOB_READ};
 use tokio::task::spawn_blocking;
 
 use super::files::stored;
-use super::live::Live;
+use super::live::{Leaving, Live, is_intact};
+use super::place::{Outside, Place};
 use super::table::{self, Blob};
 use crate::store::error::StoreError;
 use crate::store::open::Store;
@@ -26,25 +28,66 @@ impl Store {
             Some(live) => Some(live.blob()),
             None => stored(self.database(), hash)?,
         };
-        Ok(match blob.filter(|blob| blob.scopes.contains(&scope)) {
-            None => BlobState::Absent,
-            Some(Blob { size, complete: true, .. }) => BlobState::Complete { size },
-            Some(Blob { size, held, .. }) => BlobState::Partial { size, held },
+        let Some(blob) = blob.filter(|blob| blob.scopes.contains(&scope)) else {
+            return Ok(BlobState::Absent);
+        };
+        if let Place::Outside(outside) = &blob.place
+            && !self.is_as_it_was(hash, outside)
+        {
+            return Ok(BlobState::Absent);
+        }
+        Ok(match blob {
+            Blob { size, complete: true, .. } => BlobState::Complete { size },
+            Blob { size, held, .. } => BlobState::Partial { size, held },
         })
     }
 
-    /// Reads bytes of a blob, in groups that are held.
+    /// Whether a file of the person's is what it was; tells where it is not.
+    pub(super) fn is_as_it_was(&self, hash: &[u8; 32], outside: &Outside) -> bool {
+        let is_intact = is_intact(&**self.blobs().disk(), outside);
+        if is_intact {
+            self.note_intact(&outside.path);
+        } else {
+            self.note_changed(hash, outside);
+        }
+        is_intact
+    }
+
+    /// Reads bytes of a blob, in groups that are held, as they are sent.
     ///
     /// # Errors
-    /// [`StoreError::NotHeld`]; [`StoreError::Damaged`] where its file is gone or too short; the
-    /// disk's.
+    /// [`StoreError::NotHeld`]; [`StoreError::Damaged`] where its file is gone, changed or too short;
+    /// the disk's.
     pub async fn read_blob(
         &self,
         hash: &[u8; 32],
         offset: u64,
         length: usize,
     ) -> Result<Bytes, StoreError> {
-        self.read_files(hash, length, move |live| live.read(offset, length)).await
+        self.read_files(hash, length, move |live| live.read(offset, length, &Leaving::Sealed)).await
+    }
+
+    /// Reads opened bytes of a blob of which some is here: from `offset` on as many as are held in a
+    /// row, one at least and `most` at most; none at its end. `key` is the one of its attachment.
+    ///
+    /// # Errors
+    /// [`StoreError::NotHeld`] where it is not in that scope, or the byte at `offset` has not come;
+    /// else as [`Self::read_blob`]'s.
+    pub async fn read_opened(
+        &self,
+        scope: BlobScope,
+        hash: &[u8; 32],
+        key: Option<FileKey>,
+        offset: u64,
+        most: usize,
+    ) -> Result<Bytes, StoreError> {
+        let leaving = Leaving::Opened(key);
+        let most = most.min(MAX_BLOB_READ);
+        let read = move |live: &Live| {
+            let is_in = live.is_in(scope);
+            if is_in { live.read_some(offset, most, &leaving) } else { Ok(None) }
+        };
+        self.read_files(hash, most, read).await
     }
 
     /// Reads bytes of a blob's tree.
@@ -64,26 +107,42 @@ impl Store {
         &self,
         hash: &[u8; 32],
         length: usize,
-        read: impl FnOnce(&Live) -> std::io::Result<Option<Bytes>> + Send + 'static,
+        read: impl Fn(&Live) -> std::io::Result<Option<Bytes>> + Clone + Send + 'static,
     ) -> Result<Bytes, StoreError> {
         if length > MAX_BLOB_READ {
             return Err(StoreError::Limit("1 MiB is read at once"));
         }
-        let (store, hash) = (self.clone(), *hash);
-        blocking(move || {
-            let live = store.open_blob(&hash)?.ok_or(StoreError::NotHeld)?;
-            let bytes = read(&live).map_err(|error| store.blob_error("read", &hash, error))?;
+        self.unclaimed(hash, move |store, hash| {
+            let live = store.open_blob(hash)?.ok_or(StoreError::NotHeld)?;
+            let bytes =
+                read(&live).map_err(|error| store.live_error("read", hash, &live, error))?;
             bytes.ok_or(StoreError::NotHeld)
         })
         .await
+    }
+
+    /// Does something with a blob, off the runtime's threads; again, where its files were about to be
+    /// put in place or removed.
+    pub(super) async fn unclaimed<T: Send + 'static>(
+        &self,
+        hash: &[u8; 32],
+        work: impl Fn(&Self, &[u8; 32]) -> Result<T, StoreError> + Clone + Send + 'static,
+    ) -> Result<T, StoreError> {
+        loop {
+            let (store, hash, work) = (self.clone(), *hash, work.clone());
+            match blocking(move || work(&store, &hash)).await {
+                Err(StoreError::Claimed) => self.blobs().unclaimed(&hash).await,
+                done => return done,
+            }
+        }
     }
 
     /// Writes a verified part of a blob, which is made where there is none. Not synced, but now and
     /// then.
     ///
     /// # Errors
-    /// [`StoreError::NotHeld`] while the blob is being deleted; [`StoreError::Damaged`] for a part
-    /// that can't be of it; the disk's.
+    /// [`StoreError::Damaged`] for a part that can't be of it, and where the file that it is fetched
+    /// to was moved away or replaced; the disk's.
     pub async fn write_blob(
         &self,
         scope: BlobScope,
@@ -91,28 +150,72 @@ impl Store {
         size: u64,
         part: BlobPart,
     ) -> Result<(), StoreError> {
-        let (store, hash) = (self.clone(), *hash);
-        let (live, keep) = blocking(move || {
-            let live = match store.open_blob(&hash)? {
+        let part = Arc::new(part);
+        let written = self.write_part(scope, hash, size, part.clone()).await;
+        let (live, due) = match written {
+            // A shared file was changed, and what it was comes again from others.
+            Err(StoreError::Damaged) if self.is_stale(hash)? => {
+                self.delete(*hash, true).await?;
+                self.write_part(scope, hash, size, part).await?
+            }
+            written => written?,
+        };
+        match due {
+            Due::Nothing => Ok(()),
+            Due::Scope => self.keep_blob(*hash, live, false).await,
+            Due::Progress => {
+                self.keep_progress(*hash, live);
+                Ok(())
+            }
+        }
+    }
+
+    async fn write_part(
+        &self,
+        scope: BlobScope,
+        hash: &[u8; 32],
+        size: u64,
+        part: Arc<BlobPart>,
+    ) -> Result<(Arc<Live>, Due), StoreError> {
+        self.unclaimed(hash, move |store, hash| {
+            let live = match store.open_blob(hash)? {
                 Some(live) => live,
-                None => {
-                    let held = Groups::none();
-                    let blob = Blob { size, held, complete: false, scopes: vec![scope] };
-                    store.blobs().open_files(&hash, blob)?
-                }
+                None => store.blobs().open_files(hash, Blob::new(size, scope))?,
             };
             if live.size != size {
                 return Err(StoreError::Damaged);
             }
             let joined = live.change(|blob| blob.join(&[scope]));
-            if live.blob().complete {
-                return Ok((live, joined));
+            if live.is_complete() {
+                return Ok((live, if joined { Due::Scope } else { Due::Nothing }));
             }
-            let due = live.write(&part).map_err(|error| store.blob_error("write", &hash, error))?;
-            Ok((live, due))
+            let due = live.write(&part);
+            let due = due.map_err(|error| store.live_error("write", hash, &live, error))?;
+            Ok((live, if due { Due::Progress } else { Due::Nothing }))
         })
-        .await?;
-        if keep { self.keep_blob(hash, live, false).await } else { Ok(()) }
+        .await
+    }
+
+    /// Whether a blob is in a file of the person's that is not what it was.
+    fn is_stale(&self, hash: &[u8; 32]) -> Result<bool, StoreError> {
+        Ok(match stored(self.database(), hash)?.map(|blob| blob.place) {
+            Some(Place::Outside(outside)) => !self.is_as_it_was(hash, &outside),
+            Some(Place::Own | Place::Coming(_)) | None => false,
+        })
+    }
+
+    /// Keeps the progress of a transfer, while more of it comes.
+    fn keep_progress(&self, hash: [u8; 32], live: Arc<Live>) {
+        if !live.begin_keeping() {
+            return;
+        }
+        let store = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = store.keep_blob(hash, live.clone(), false).await {
+                tracing::debug!(%error, "a transfer's progress can't be kept");
+            }
+            live.kept();
+        });
     }
 
     /// Syncs a blob of which all groups were written; it is complete from then on. One that is
@@ -121,17 +224,23 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotHeld`] where groups are missing; the disk's.
     pub async fn finish_blob(&self, scope: BlobScope, hash: &[u8; 32]) -> Result<(), StoreError> {
-        let (store, hash) = (self.clone(), *hash);
-        let live = blocking(move || {
-            let live = store.open_blob(&hash)?.ok_or(StoreError::NotHeld)?;
+        let finishing = self.unclaimed(hash, move |store, hash| {
+            let live = store.open_blob(hash)?.ok_or(StoreError::NotHeld)?;
             if !live.is_full() {
                 return Err(StoreError::NotHeld);
             }
             live.change(|blob| blob.join(&[scope]));
             Ok(live)
-        })
-        .await?;
-        self.keep_blob(hash, live, true).await
+        });
+        let live = match finishing.await {
+            Err(StoreError::Damaged) if self.settle(*hash).await? => return Ok(()),
+            finishing => finishing?,
+        };
+        if matches!(live.blob().place, Place::Coming(_)) {
+            self.finish_coming(*hash, live).await
+        } else {
+            self.keep_blob(*hash, live, true).await
+        }
     }
 
     /// Adds a whole blob; returns its hash once it is on disk.
@@ -163,18 +272,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotHeld`]; [`StoreError::Damaged`] where the file was changed; the disk's.
     pub async fn whole_blob(&self, hash: &[u8; 32]) -> Result<Bytes, StoreError> {
-        let (store, hash) = (self.clone(), *hash);
-        blocking(move || {
-            let live = store.open_blob(&hash)?.ok_or(StoreError::NotHeld)?;
+        self.unclaimed(hash, move |store, hash| {
+            let live = store.open_blob(hash)?.ok_or(StoreError::NotHeld)?;
             let size = usize::try_from(live.size).map_err(|_| StoreError::NotHeld)?;
-            let bytes = live.read(0, size);
-            let bytes = bytes.map_err(|error| store.blob_error("read", &hash, error))?;
+            let bytes = live.read(0, size, &Leaving::Sealed);
+            let bytes = bytes.map_err(|error| store.live_error("read", hash, &live, error))?;
             let bytes = bytes.ok_or(StoreError::NotHeld)?;
-            if *blake3::hash(&bytes).as_bytes() == hash {
-                Ok(bytes)
-            } else {
-                Err(StoreError::Damaged)
-            }
+            if blake3::hash(&bytes) == *hash { Ok(bytes) } else { Err(StoreError::Damaged) }
         })
         .await
     }
@@ -182,7 +286,7 @@ impl Store {
     /// Keeps the progress of all transfers.
     pub(in crate::store) async fn keep_transfers(&self) {
         for (hash, live) in self.blobs().all_live() {
-            if !live.blob().complete
+            if !live.is_complete()
                 && let Err(error) = self.keep_blob(hash, live, false).await
             {
                 tracing::debug!(%error, "a transfer's progress is lost");
@@ -197,19 +301,7 @@ impl Store {
         live: Arc<Live>,
         complete: bool,
     ) -> Result<(), StoreError> {
-        let (store, syncing) = (self.clone(), live.clone());
-        let mut blob = blocking(move || {
-            let blob = syncing.blob();
-            if blob.complete {
-                return Ok(blob);
-            }
-            let synced = syncing.sync().map_err(|error| store.blob_error("sync", &hash, error));
-            let synced = synced.and_then(|blob| store.blobs().sync_names().map(|()| blob));
-            // The next sync may say yes to bytes that this one lost: what was not kept is believed
-            // no more.
-            synced.inspect_err(|_| store.blobs().forget(&hash))
-        })
-        .await?;
+        let mut blob = self.sync_live(hash, live.clone()).await?;
         blob.complete |= complete;
         let scopes = blob.scopes.clone();
         let row = live.clone();
@@ -227,28 +319,70 @@ impl Store {
         Ok(())
     }
 
+    /// Syncs a blob's files and their names; returns what is on disk then.
+    pub(super) async fn sync_live(
+        &self,
+        hash: [u8; 32],
+        live: Arc<Live>,
+    ) -> Result<Blob, StoreError> {
+        let store = self.clone();
+        blocking(move || {
+            let blob = live.blob();
+            if blob.complete {
+                return Ok(blob);
+            }
+            let synced = live.sync().map_err(|e| store.live_error("sync", &hash, &live, e));
+            let synced = synced.and_then(|blob| store.sync_names(&live).map(|()| blob));
+            // The next sync may say yes to bytes that this one lost: what was not kept is believed
+            // no more.
+            synced.inspect_err(|_| store.blobs().forget(&hash, &live))
+        })
+        .await
+    }
+
+    fn sync_names(&self, live: &Live) -> Result<(), StoreError> {
+        if live.is_named() {
+            return Ok(());
+        }
+        self.blobs().sync_names()?;
+        if let Place::Coming(coming) = live.blob().place
+            && let Some(folder) = coming.part.parent()
+        {
+            self.blobs().sync_dir(folder)?;
+        }
+        live.named();
+        Ok(())
+    }
+
     /// A blob of which something is here.
-    fn open_blob(&self, hash: &[u8; 32]) -> Result<Option<Arc<Live>>, StoreError> {
+    pub(super) fn open_blob(&self, hash: &[u8; 32]) -> Result<Option<Arc<Live>>, StoreError> {
         if let Some(live) = self.blobs().live(hash) {
             return Ok(Some(live));
         }
         let Some(blob) = stored(self.database(), hash)? else { return Ok(None) };
-        match self.blobs().open_files(hash, blob) {
-            Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                Err(StoreError::Damaged)
-            }
-            opened => opened.map(Some),
+        let place = blob.place.clone();
+        let opened = self.blobs().open_files(hash, blob);
+        if let (Err(StoreError::Damaged | StoreError::NotPlain { .. }), Place::Outside(outside)) =
+            (&opened, &place)
+        {
+            self.note_changed(hash, outside);
+            return Err(StoreError::Damaged);
         }
+        opened.map(Some)
     }
 
-    fn blob_error(
+    fn live_error(
         &self,
         doing: &'static str,
         hash: &[u8; 32],
+        live: &Live,
         error: std::io::Error,
     ) -> StoreError {
         match error.kind() {
             std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::InvalidInput => {
+                if let Place::Outside(outside) = &live.blob().place {
+                    self.note_changed(hash, outside);
+                }
                 StoreError::Damaged
             }
             _ => StoreError::io(doing, &self.blobs().path(hash, ""), error),
@@ -256,8 +390,18 @@ impl Store {
     }
 }
 
+/// What is to be done after a part was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    Nothing,
+    /// A complete blob is in one more scope.
+    Scope,
+    /// So much was written that it is to be kept.
+    Progress,
+}
+
 /// Runs what waits for the disk off the runtime's threads.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     // It fails only while the runtime ends, or by a panic in `work`.

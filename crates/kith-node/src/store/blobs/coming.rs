@@ -1,0 +1,367 @@
+//! Fetching a blob to where a person wants it.
+//!
+//! Opened bytes are written to a hidden file beside the place, whose row says what of it is there.
+//! At the end that file is given its name, never that of a file that exists:
+//!
+//! 1. everything is synced,
+//! 2. the row says which name it is being given,
+//! 3. it is renamed, and the folder synced,
+//! 4. the row says where it is.
+//!
+//! A crash between two of them is made good at the next opening, or the next try.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kith_log::file::{FileKey, MAX_NAME_LEN};
+use kith_overlay::blob::Groups;
+use kith_overlay::storage::BlobScope;
+
+use super::add::scope_key;
+use super::files::{self, Blobs, stored};
+use super::live::Live;
+use super::place::{Coming, Outside, Place};
+use super::table::{self, Blob};
+use super::transfer::blocking;
+use super::{BLOBS, OUTSIDE};
+use crate::store::database::Database;
+use crate::store::disk::{Disk, Open, Stamp};
+use crate::store::error::StoreError;
+use crate::store::open::Store;
+use crate::store::platform::bytes_of_path;
+use crate::store::writer::{Tx, write_once};
+
+/// What the hidden file's name ends with.
+const PART: &str = ".kith-part";
+/// Names that are tried for one file.
+const MAX_NAMES: u32 = 10_000;
+
+/// Where the bytes of a blob will go, or are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// To the place that was given; some may be there.
+    Destination,
+    /// To the folder of blobs, or there in part: it is to be copied from there at the end.
+    Own,
+    /// All of it is here: in a file of the person's, or of our own.
+    Held(Option<PathBuf>),
+}
+
+impl Store {
+    /// Says where a blob goes before it is fetched: with a destination, its opened bytes become that
+    /// file, or one with a number in its name, where there is a file of that name by then.
+    ///
+    /// What a transfer to another destination had fetched before is given up.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] where the destination's folder is missing; the disk's.
+    pub async fn expect_file(
+        &self,
+        scope: BlobScope,
+        hash: &[u8; 32],
+        size: u64,
+        key: Option<FileKey>,
+        destination: Option<PathBuf>,
+    ) -> Result<Expected, StoreError> {
+        let (store, hash) = (self.clone(), *hash);
+        // To its end, whether or not somebody waits for it: a part must not stay without a row.
+        let expecting = tokio::spawn(async move {
+            let mut blob = Blob { key, ..Blob::new(size, scope) };
+            let is_wanted = destination.is_some();
+            if let Some(path) = destination {
+                let path =
+                    std::path::absolute(&path).map_err(|e| StoreError::io("find", &path, e))?;
+                let part = PathBuf::new();
+                blob.place = Place::Coming(Coming { part, inode: 0, wanted: path, moving: None });
+            }
+            store.expect_now(hash, blob, is_wanted).await
+        });
+        expecting.await.map_err(|_| StoreError::Closed)?
+    }
+
+    async fn expect_now(
+        &self,
+        hash: [u8; 32],
+        mut blob: Blob,
+        is_wanted: bool,
+    ) -> Result<Expected, StoreError> {
+        self.settle(hash).await?;
+        let live = self.blobs().live(&hash);
+        let held = match &live {
+            Some(live) => Some(live.blob()),
+            None => stored(self.database(), &hash)?,
+        };
+        if let Some(held) = &held
+            && let Some(expected) = self.goes_on(&hash, held, &blob)
+        {
+            let scopes = blob.scopes.clone();
+            if let Some(live) = live {
+                live.change(|blob| blob.join(&scopes));
+            }
+            self.write(1024, move |tx| {
+                if let Some(mut row) = table::find(&tx.look(BLOBS)?, &hash)?
+                    && row.join(&scopes)
+                {
+                    table::replace(tx, &hash, &row)?;
+                }
+                Ok(())
+            })
+            .await?;
+            return Ok(expected);
+        }
+        drop(live);
+        if let Some(held) = held {
+            blob.join(&held.scopes);
+            self.delete(hash, true).await?;
+        }
+        if !is_wanted {
+            return Ok(Expected::Own);
+        }
+        let _claim = self.blobs().claim(&hash).await;
+        let store = self.clone();
+        let blob = blocking(move || {
+            if let Place::Coming(coming) = &mut blob.place {
+                make_part(&**store.blobs().disk(), coming)?;
+            }
+            Ok(blob)
+        })
+        .await?;
+        let place = blob.place.clone();
+        let written = self.write(1024, move |tx| table::replace(tx, &hash, &blob)).await;
+        if let (Err(_), Place::Coming(coming)) = (&written, &place) {
+            files::remove(&**self.blobs().disk(), &coming.part);
+        }
+        written.map(|()| Expected::Destination)
+    }
+
+    /// What becomes of a blob that is here in part, or all of it; `None` where it has to begin anew.
+    fn goes_on(&self, hash: &[u8; 32], held: &Blob, new: &Blob) -> Option<Expected> {
+        if held.size != new.size {
+            return None;
+        }
+        match (&held.place, &new.place) {
+            (Place::Own, _) if held.complete => Some(Expected::Held(None)),
+            (Place::Own, _) => Some(Expected::Own),
+            (Place::Outside(outside), _) => {
+                let path = outside.path.clone();
+                self.is_as_it_was(hash, outside).then_some(Expected::Held(Some(path)))
+            }
+            (Place::Coming(held_coming), Place::Coming(new_coming)) => {
+                let disk = &**self.blobs().disk();
+                let same = held_coming.wanted == new_coming.wanted && held.key == new.key;
+                let is_there = disk.stamp(&held_coming.part).is_ok_and(|stamp| {
+                    stamp.inode == held_coming.inode
+                        && (stamp.size == held.size || held.held.is_empty())
+                });
+                (same && is_there).then_some(Expected::Destination)
+            }
+            (Place::Coming(_), Place::Own | Place::Outside(_)) => Some(Expected::Destination),
+        }
+    }
+
+    /// Where a blob is in a file of the person's, or will be.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn file_path(&self, hash: &[u8; 32]) -> Result<Option<PathBuf>, StoreError> {
+        Ok(stored(self.database(), hash)?.and_then(|blob| match blob.place {
+            Place::Outside(outside) => Some(outside.path),
+            Place::Coming(coming) => Some(coming.wanted),
+            Place::Own => None,
+        }))
+    }
+
+    /// Gives a file all of whose bytes have come its name.
+    pub(super) async fn finish_coming(
+        &self,
+        hash: [u8; 32],
+        live: Arc<Live>,
+    ) -> Result<(), StoreError> {
+        let mut blob = self.sync_live(hash, live).await?;
+        let store = self.clone();
+        let finishing = tokio::spawn(async move {
+            let _claim = store.blobs().claim(&hash).await;
+            let Some(row) = stored(store.database(), &hash)? else {
+                return Err(StoreError::NotHeld);
+            };
+            blob.join(&row.scopes);
+            let Place::Coming(coming) = row.place else {
+                // Another call was first.
+                return store.write(1024, move |tx| table::keep(tx, &hash, blob.clone())).await;
+            };
+            let stamp = store.name_part(hash, &mut blob, coming).await?;
+            let Place::Coming(Coming { moving: Some(path), .. }) = &blob.place else {
+                return Err(StoreError::Damaged);
+            };
+            let row = arrived(&blob, path.clone(), stamp);
+            store.write(1024, move |tx| keep_arrived(tx, &hash, &row)).await
+        });
+        finishing.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Notes that a file has got its name, where that could not be written when it got it. Says
+    /// whether it was so.
+    pub(super) async fn settle(&self, hash: [u8; 32]) -> Result<bool, StoreError> {
+        let Some(blob) = stored(self.database(), &hash)? else { return Ok(false) };
+        let Place::Coming(coming) = &blob.place else { return Ok(false) };
+        let stamp = moved(&**self.blobs().disk(), coming, blob.size);
+        let (Some(stamp), Some(path)) = (stamp, &coming.moving) else { return Ok(false) };
+        let row = arrived(&blob, path.clone(), stamp);
+        self.write(1024, move |tx| keep_arrived(tx, &hash, &row)).await?;
+        Ok(true)
+    }
+
+    /// Gives a part the first name that is free, and notes that first.
+    async fn name_part(
+        &self,
+        hash: [u8; 32],
+        blob: &mut Blob,
+        mut coming: Coming,
+    ) -> Result<Stamp, StoreError> {
+        let disk = self.blobs().disk().clone();
+        if let Some(stamp) = moved(&*disk, &coming, blob.size) {
+            blob.place = Place::Coming(coming);
+            return Ok(stamp);
+        }
+        for number in 1..=MAX_NAMES {
+            let name = numbered(&coming.wanted, number);
+            if disk.stamp(&name).err().is_none_or(|e| e.kind() != io::ErrorKind::NotFound) {
+                continue;
+            }
+            coming.moving = Some(name.clone());
+            blob.place = Place::Coming(coming.clone());
+            let row = blob.clone();
+            self.write(1024, move |tx| table::replace(tx, &hash, &row)).await?;
+            let (disk, part, inode) = (disk.clone(), coming.part.clone(), coming.inode);
+            let named = blocking(move || {
+                match disk.rename_new(&part, &name) {
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
+                    renamed => renamed.map_err(|e| StoreError::plain("rename", &part, e))?,
+                }
+                sync_folder(&*disk, &name)?;
+                let stamp = disk.stamp(&name);
+                let stamp = stamp.map_err(|e| StoreError::plain("look at", &name, e))?;
+                if stamp.inode == inode { Ok(Some(stamp)) } else { Err(StoreError::Damaged) }
+            });
+            if let Some(stamp) = named.await? {
+                return Ok(stamp);
+            }
+        }
+        Err(StoreError::Limit("10,000 files of one name"))
+    }
+
+    /// Removes what is left of the place that a blob had before.
+    pub(super) fn leave_place(&self, hash: &[u8; 32], place: Option<Place>) {
+        let disk = &**self.blobs().disk();
+        match place {
+            Some(Place::Own) => files::remove(disk, &self.blobs().path(hash, "")),
+            Some(Place::Coming(coming)) => files::remove(disk, &coming.part),
+            Some(Place::Outside(_)) | None => {}
+        }
+    }
+}
+
+impl Blobs {
+    /// Notes the files that got their names just before a crash.
+    pub(super) fn note_arrived(
+        &self,
+        database: &Database,
+        moving: Vec<([u8; 32], Blob)>,
+    ) -> Result<(), StoreError> {
+        let disk = &**self.disk();
+        for (hash, blob) in moving {
+            let Place::Coming(coming) = &blob.place else { continue };
+            let Some(stamp) = moved(disk, coming, blob.size) else { continue };
+            let Some(path) = coming.moving.clone() else { continue };
+            // Its name may not be on disk yet.
+            sync_folder(disk, &path)?;
+            let row = arrived(&blob, path, stamp);
+            write_once(database, |tx| keep_arrived(tx, &hash, &row))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a part has got its name, and what it is then.
+fn moved(disk: &dyn Disk, coming: &Coming, size: u64) -> Option<Stamp> {
+    let stamp = disk.stamp(coming.moving.as_deref()?).ok()?;
+    let is_gone = disk.stamp(&coming.part).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
+    (is_gone && stamp.inode == coming.inode && stamp.size == size).then_some(stamp)
+}
+
+/// The row of a file that has its name.
+fn arrived(blob: &Blob, path: PathBuf, stamp: Stamp) -> Blob {
+    let place = Place::Outside(Outside { path, stamp });
+    Blob { held: Groups::all(blob.size), complete: true, place, ..blob.clone() }
+}
+
+fn keep_arrived(tx: &Tx<'_>, hash: &[u8; 32], blob: &Blob) -> Result<(), StoreError> {
+    let mut blob = blob.clone();
+    if let Some(held) = table::find(&tx.look(BLOBS)?, hash)? {
+        blob.join(&held.scopes);
+    }
+    table::replace(tx, hash, &blob)?;
+    let Place::Outside(outside) = &blob.place else { return Ok(()) };
+    let path = bytes_of_path(&outside.path);
+    let mut table = tx.change(OUTSIDE)?;
+    for scope in &blob.scopes {
+        table.insert((scope_key(*scope), path.as_slice()), hash)?;
+    }
+    Ok(())
+}
+
+fn sync_folder(disk: &dyn Disk, path: &Path) -> Result<(), StoreError> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    disk.sync_dir(folder).map_err(|error| StoreError::io("sync", folder, error))
+}
+
+/// Makes the hidden file that a blob is written to.
+fn make_part(disk: &dyn Disk, coming: &mut Coming) -> Result<(), StoreError> {
+    for number in 1..=MAX_NAMES {
+        let part = part_of(&coming.wanted, number);
+        let file = match disk.open(&part, Open::New) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(StoreError::NotFound("folder"));
+            }
+            opened => opened.map_err(|error| StoreError::io("make", &part, error))?,
+        };
+        let stamp = file.stamp().map_err(|error| StoreError::io("look at", &part, error))?;
+        (coming.inode, coming.part) = (stamp.inode, part);
+        return Ok(());
+    }
+    Err(StoreError::Limit("10,000 files of one name"))
+}
+
+/// The hidden file's name, the first or a later one.
+fn part_of(wanted: &Path, number: u32) -> PathBuf {
+    let number = if number == 1 { String::new() } else { format!(".{number}") };
+    let end = format!("{number}{PART}");
+    let name = wanted.file_name().unwrap_or_default().to_string_lossy();
+    let name = cut_to(&name, MAX_NAME_LEN - 1 - end.len());
+    wanted.with_file_name(format!(".{name}{end}"))
+}
+
+/// A name, or one like it with a number: `name (2).txt`.
+fn numbered(wanted: &Path, number: u32) -> PathBuf {
+    if number == 1 {
+        return wanted.into();
+    }
+    let end = match wanted.extension() {
+        Some(extension) => format!(" ({number}).{}", extension.to_string_lossy()),
+        None => format!(" ({number})"),
+    };
+    let stem = wanted.file_stem().unwrap_or_default().to_string_lossy();
+    let stem = cut_to(&stem, MAX_NAME_LEN.saturating_sub(end.len()));
+    wanted.with_file_name(format!("{stem}{end}"))
+}
+
+/// As much of a name as has room.
+fn cut_to(name: &str, room: usize) -> &str {
+    let mut end = room.min(name.len());
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    &name[..end]
+}
