@@ -126,14 +126,7 @@ impl Body {
             plain.insert(0, WITH_ATTACHMENTS);
             plain.extend(encode_attachments(&self.attachments)?);
         }
-        let len = plain.len() - 1 + self.payload.len();
-        if len > MAX_PAYLOAD_LEN {
-            return Err(Error::TooLarge {
-                what: "a payload's length",
-                value: len as u64,
-                limit: MAX_PAYLOAD_LEN as u64,
-            });
-        }
+        check_payload(plain.len() - 1 + self.payload.len())?;
         plain.extend(&self.payload);
         Ok(plain)
     }
@@ -212,6 +205,7 @@ impl Body {
     fn from_plain(plain: &[u8]) -> Result<Self, Error> {
         let mut reader = Reader::new("a body", plain);
         let kind = reader.u8()?;
+        check_payload(plain.len() - 1)?;
         if kind != WITH_ATTACHMENTS {
             return Ok(Self::new(kind.try_into()?, reader.rest()));
         }
@@ -225,4 +219,16 @@ impl Body {
         let (attachments, payload) = decode_attachments(reader.rest())?;
         Ok(Self::with_attachments(kind, attachments, payload))
     }
+}
+
+/// Checks how many bytes stand after a plain body's kind.
+fn check_payload(len: usize) -> Result<(), Error> {
+    if len > MAX_PAYLOAD_LEN {
+        return Err(Error::TooLarge {
+            what: "a payload's length",
+            value: len as u64,
+            limit: MAX_PAYLOAD_LEN as u64,
+        });
+    }
+    Ok(())
 }

@@ -196,6 +196,14 @@ fn attachments_have_limits() {
 }
 
 #[test]
+fn a_payload_that_nobody_could_write_is_not_read() {
+    let just = [[4].as_slice(), &[0; MAX_PAYLOAD_LEN]].concat();
+    assert_eq!(open(&just).map(|body| body.payload.len()), Ok(MAX_PAYLOAD_LEN));
+    let more = [[4].as_slice(), &[0; MAX_PAYLOAD_LEN + 1]].concat();
+    assert!(matches!(open(&more), Err(Error::TooLarge { .. })), "it could not be encoded again");
+}
+
+#[test]
 fn a_folder_has_a_type_of_its_own() {
     let folder = Attachment { folder: true, ..attachment("a") };
     let body = Body::with_attachments(BodyKind::App, vec![folder], "");
