@@ -1,99 +1,21 @@
+export { blobs } from './blobs.js';
+export { connection, Connection, KithError } from './connection.js';
 import type * as api from './kith-api.d.ts';
 export type Me = api.Me;
 export type Member = api.Member;
 export type Appended = api.Appended;
-/**
- * What went wrong: `code` for programs, and for people `what` happened, `why`, and what `todo`.
- * Codes are the node's (see `ErrorCode`), and two of this file: `disconnected`, the node went away before
- * it answered; `refused`, the node does not know this page's permission any more.
- */
-export declare class KithError extends Error {
-    code: "disconnected" | "refused" | api.ErrorCode;
-    what: string;
-    why: string;
-    todo: string;
-    /** @param {{ code: api.ErrorCode | 'disconnected' | 'refused', what: string, why?: string, todo?: string }} parts */
-    constructor({ code, what, why, todo }: {
-        code: api.ErrorCode | 'disconnected' | 'refused';
-        what: string;
-        why?: string;
-        todo?: string;
-    });
-}
-export type State = 'idle' | 'connecting' | 'open' | 'waiting' | 'refused' | 'closed';
-export type Call = {
-    id: number;
-    method: string;
-    params: unknown;
-    sent: boolean;
-    resolve: (value: any) => void;
-    reject: (error: unknown) => void;
+export type FileRef = import('./blobs.js').FileRef;
+export type FileState = import('./blobs.js').FileState;
+export type FolderFile = import('./blobs.js').FolderFile;
+export type State = import('./connection.js').State;
+export type Attach = {
+    hash: string;
+    name: string;
+    type?: string;
 };
-/**
- * How the connection stands: `idle` until something is asked; `connecting`; `open`; `waiting` to try
- * again, the node being away; `refused` for good; `closed` by the page.
- * @typedef {'idle' | 'connecting' | 'open' | 'waiting' | 'refused' | 'closed'} State
- */
-/**
- * @typedef {object} Call
- * @property {number} id
- * @property {string} method
- * @property {unknown} params
- * @property {boolean} sent
- * @property {(value: any) => void} resolve
- * @property {(error: unknown) => void} reject
- */
-/** A JSON-RPC connection that comes back by itself. Dispatches `state` events. */
-export declare class Connection extends EventTarget {
-    #private;
-    /** Why it was refused. @type {KithError | undefined} */ error: KithError | undefined;
-    /**
-     * @param {object} [options]
-     * @param {string} [options.url] The socket's address; this origin's where it is left out.
-     * @param {(call: (method: string, params: unknown) => Promise<any>) => Promise<void>} [options.greet]
-     *   What to say first on every new socket. A KithError refuses the connection for good.
-     */
-    constructor({ url, greet }?: {
-        url?: string;
-        greet?: (call: (method: string, params: unknown) => Promise<any>) => Promise<void>;
-    });
-    /** How it stands. */
-    get state(): State;
-    /** When the next try is due, in ms since 1970, while `waiting`. @type {number | undefined} */ nextTry: number | undefined;
-    /**
-     * Calls a method of the node.
-     * @template {keyof api.Methods} M
-     * @param {M} method
-     * @param {api.Methods[M]['params']} [params]
-     * @param {{ signal?: AbortSignal | undefined }} [options]
-     * @returns {Promise<api.Methods[M]['reply']>}
-     */
-    call<M extends keyof api.Methods>(method: M, params?: api.Methods[M]['params'], { signal }?: {
-        signal?: AbortSignal | undefined;
-    }): Promise<api.Methods[M]['reply']>;
-    /**
-     * Follows something. The subscription is renewed when the connection is.
-     * @param {() => api.Subscription} what Asked for each renewal, so that it can go on where it was.
-     * @param {object} [options]
-     * @param {AbortSignal | undefined} [options.signal]
-     * @param {boolean} [options.resumes] A renewal brings again what is still queued: forget the queue.
-     * @returns {AsyncGenerator<api.Event, void, void>}
-     */
-    subscribe(what: () => api.Subscription, { signal, resumes }?: {
-        signal?: AbortSignal | undefined;
-        resumes?: boolean;
-    }): AsyncGenerator<api.Event, void, void>;
-    /** Tries to connect now rather than when the wait is over. */
-    retry(): void;
-    /** Starts over after `refused`, with what has changed since. */
-    restart(): void;
-    /** Ends it. Calls under way reject. */
-    close(): void;
-}
-/** This page's connection. Nothing is sent before the first call. */
-export declare const connection: Connection;
 export type Entry = Omit<api.Entry, 'body'> & {
     body: any;
+    attachments: FileRef[];
 };
 /**
  * Who this page's person is in this space.
@@ -113,10 +35,15 @@ export declare const space: {
      * Appends to one's own log. Returns once it is safe on disk. While the node is away it waits; it is
      * never written twice.
      * @param {unknown} value Any JSON value, or a Uint8Array. 128 KiB at most.
-     * @param {{ kind?: api.EntryKind, signal?: AbortSignal }} [options] `kind` is for webxdc.js.
+     * @param {object} [options]
+     * @param {Attach[]} [options.attachments] Files that belong to it, 64 at most: as `blobs.add` or an
+     *   entry of this space gave them. While an entry names a file, the people here keep it.
+     * @param {api.EntryKind} [options.kind] For webxdc.js.
+     * @param {AbortSignal} [options.signal]
      * @returns {Promise<api.Appended>} Its serial, its index in one's own log, its time.
      */
-    append(value: unknown, { kind, signal }?: {
+    append(value: unknown, { kind, attachments, signal }?: {
+        attachments?: Attach[];
         kind?: api.EntryKind;
         signal?: AbortSignal;
     }): Promise<api.Appended>;

@@ -198,12 +198,14 @@ test('webxdc: files come in and go out by the person’s hand', async () => {
   assert.match(await ada.evaluate(() => window.webxdc.sendToChat({}).then(() => '', String)), /nothing to send/);
 });
 
-test('kith.d.ts is what kith.js says', () => {
+test('the declarations are what kith.js says', () => {
   const out = mkdtempSync(join(tmpdir(), 'kith-types-'));
   try {
-    execFileSync(join(ROOT, 'tests/browser/node_modules/.bin/tsc'), ['sdk/kith.js', '--ignoreConfig', '--allowJs', '--declaration',
+    execFileSync(join(ROOT, 'tests/browser/node_modules/.bin/tsc'), ['sdk/kith.js', 'sdk/blobs.js', 'sdk/connection.js', '--ignoreConfig', '--allowJs', '--declaration',
       '--emitDeclarationOnly', '--target', 'esnext', '--module', 'esnext', '--moduleResolution', 'bundler', '--types', '', '--outDir', out], { cwd: ROOT });
-    assert.equal(readFileSync(join(ROOT, 'sdk/kith.d.ts'), 'utf8'), readFileSync(join(out, 'kith.d.ts'), 'utf8'), 'make it anew: sdk/README.md says how');
+    for (const name of ['kith', 'blobs', 'connection']) {
+      assert.equal(readFileSync(join(ROOT, `sdk/${name}.d.ts`), 'utf8'), readFileSync(join(out, `${name}.d.ts`), 'utf8'), 'make them anew: sdk/README.md says how');
+    }
   } finally {
     rmSync(out, { recursive: true });
   }

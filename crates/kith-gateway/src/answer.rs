@@ -25,6 +25,8 @@ use crate::{Config, checks, files, head, session};
 
 /// The socket's path, on every origin.
 const SOCKET: &str = ".kith/api";
+/// What pages import, under `/.kith/` of every origin.
+const SCRIPTS: [&str; 3] = ["kith.js", "blobs.js", "connection.js"];
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 /// What browsers ask for where a page names no icon, and what a bundle has instead.
 const ASKED_ICON: &str = "favicon.ico";
@@ -108,8 +110,7 @@ impl Answerer {
             return socket::open(&self.sockets, site, request).await;
         }
         let asset = match name.strip_prefix(".kith/") {
-            Some("kith.js") => self.config.assets.get("sdk/kith.js").await,
-            Some(_) => None,
+            Some(name) => self.script(name).await,
             None => self.config.assets.get(&format!("web/{name}")).await,
         };
         match asset {
@@ -148,8 +149,7 @@ impl Answerer {
         if let Some(ours) = name.strip_prefix(".kith/") {
             let asset = match ours.strip_prefix("ui/") {
                 Some(file) => self.config.assets.get(&format!("web/{file}")).await,
-                None if ours == "kith.js" => self.config.assets.get("sdk/kith.js").await,
-                None => None,
+                None => self.script(ours).await,
             };
             return match asset {
                 Some(asset) => self.sender.send(request, asset, Policy::App(Vec::new())).await,
@@ -160,6 +160,14 @@ impl Answerer {
             return self.loading(request).await;
         }
         self.file(origin, &name, request).await
+    }
+
+    /// `kith.js`, or one of the files that it is made of.
+    async fn script(&self, name: &str) -> Option<Content> {
+        if !SCRIPTS.contains(&name) {
+            return None;
+        }
+        self.config.assets.get(&format!("sdk/{name}")).await
     }
 
     async fn file(&self, origin: &Origin, name: &str, request: &Parts) -> Response {

@@ -77,6 +77,8 @@ async fn every_route_carries_it() {
         (ALICE, "/panic", &[], 500),
         (ALICE, "/webxdc.js", &[], 200),
         (ALICE, "/.kith/kith.js", &[], 200),
+        (ALICE, "/.kith/blobs.js", &[], 200),
+        (ALICE, "/.kith/webxdc.js", &[], 404),
         (ALICE, "/.kith/ui/app.js", &[], 200),
         (ALICE, "/.kith/other", &[], 404),
         (ALICE, "/.kith/api", &[], 403),
