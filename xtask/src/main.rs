@@ -2,7 +2,7 @@
 //!
 //! - [`mod@test`]: every test there is, with what they need, and one line that counts them.
 //! - [`tidy`]: the rules that no compiler checks.
-//! - [`types`], [`wasm`], [`javascript`], [`advisories`], [`mod@bench`]: one command each.
+//! - [`types`], [`wasm`], [`windows`], [`javascript`], [`advisories`], [`mod@bench`]: one command each.
 //!
 //! [`shell`] starts other programs; [`workspace`] knows where things are.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is what a chore is for")]
@@ -15,6 +15,7 @@ mod test;
 mod tidy;
 mod types;
 mod wasm;
+mod windows;
 mod workspace;
 
 use std::process::ExitCode;
@@ -39,6 +40,8 @@ enum Chore {
     Types(types::Options),
     /// Check that the crates which a browser tab runs compile for it.
     Wasm,
+    /// Check that everything compiles for Windows.
+    Windows,
     /// Check the types of the JavaScript, by tsc.
     Javascript,
     /// Ask whether a dependency has a known vulnerability.
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::run(),
         Chore::Types(options) => types::run(&options),
         Chore::Wasm => wasm::run(),
+        Chore::Windows => windows::run(),
         Chore::Javascript => javascript::run(),
         Chore::Advisories => advisories::run(),
         Chore::Bench(options) => bench::run(&options),

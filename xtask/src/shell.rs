@@ -1,7 +1,7 @@
 //! Starting other programs.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -56,6 +56,19 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
         .chain(["/usr/sbin".into(), "/sbin".into()])
         .map(|dir| dir.join(name))
         .find(|file| file.is_file())
+}
+
+/// Brings a target of the compiler by rustup, where it is not there yet.
+///
+/// # Errors
+/// When it is not there and can't be brought.
+pub(crate) fn install_target(target: &str) -> Result<()> {
+    let sysroot = output(program("rustc").args(["--print", "sysroot"]))?;
+    if Path::new(sysroot.trim()).join("lib/rustlib").join(target).is_dir() {
+        return Ok(());
+    }
+    run(program("rustup").args(["target", "add", target]))
+        .with_context(|| format!("the target {target} is not installed and can't be"))
 }
 
 fn shown(command: &Command) -> String {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::{shell, test, workspace};
 
@@ -13,7 +13,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const C_COMPILER: &str = "clang";
 
 pub(crate) fn run() -> Result<ExitCode> {
-    install_target()?;
+    shell::install_target(TARGET)?;
     test::bring(&[C_COMPILER])?;
     let metadata = workspace::metadata()?;
     let mut cargo = shell::cargo();
@@ -29,15 +29,4 @@ pub(crate) fn run() -> Result<ExitCode> {
         .env("CARGO_TARGET_DIR", workspace::target_dir(&metadata)?.join("wasm"));
     shell::run(&mut cargo)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Brings the target by rustup, where it is not there yet.
-fn install_target() -> Result<()> {
-    let sysroot = shell::output(shell::program("rustc").args(["--print", "sysroot"]))?;
-    let here = std::path::Path::new(sysroot.trim()).join("lib/rustlib").join(TARGET).is_dir();
-    if here {
-        return Ok(());
-    }
-    shell::run(shell::program("rustup").args(["target", "add", TARGET]))
-        .with_context(|| format!("the target {TARGET} is not installed and can't be"))
 }

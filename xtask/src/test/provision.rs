@@ -25,8 +25,8 @@ enum UsedBy {
     Prefix(&'static str),
     /// The browser tests.
     Browser,
-    /// No test, but `cargo xtask wasm`.
-    Wasm,
+    /// No test, but `cargo xtask wasm` or `cargo xtask windows`.
+    Target,
 }
 
 const NEEDS: &[Need] = &[
@@ -34,7 +34,12 @@ const NEEDS: &[Need] = &[
     Need { file: "npm", package: "npm", used_by: UsedBy::Browser },
     Need { file: "chromium", package: "chromium", used_by: UsedBy::Browser },
     Need { file: "chromedriver", package: "chromium-driver", used_by: UsedBy::Browser },
-    Need { file: "clang", package: "clang", used_by: UsedBy::Wasm },
+    Need { file: "clang", package: "clang", used_by: UsedBy::Target },
+    Need {
+        file: "x86_64-w64-mingw32-gcc",
+        package: "gcc-mingw-w64-x86-64",
+        used_by: UsedBy::Target,
+    },
     Need { file: "go", package: "golang-go", used_by: UsedBy::Prefix("foreign_") },
     Need {
         file: "/usr/share/gocode/src/golang.org/x/mod/sumdb/note/note.go",
@@ -68,14 +73,14 @@ impl Missing {
             UsedBy::All => true,
             UsedBy::Prefix(prefix) => file.starts_with(prefix),
             UsedBy::Browser => file.ends_with(".test.mjs"),
-            UsedBy::Wasm => false,
+            UsedBy::Target => false,
         }
     }
 }
 
 /// What tests need and is not here.
 pub(crate) fn missing() -> Vec<Missing> {
-    missing_of(|need| !matches!(need.used_by, UsedBy::Wasm))
+    missing_of(|need| !matches!(need.used_by, UsedBy::Target))
 }
 
 fn missing_of(which: impl Fn(&Need) -> bool) -> Vec<Missing> {
