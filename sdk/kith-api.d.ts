@@ -51,7 +51,49 @@ traffic: Traffic,
 /**
  * How many spaces of it there are here.
  */
-spaces: number, };
+spaces: number, 
+/**
+ * A newer version that waits for the person's word.
+ */
+update: AppUpdate | null, 
+/**
+ * Spaces with open pages that still run the version before the installed one.
+ */
+behind: number, };
+
+/**
+ * An installed app.
+ */
+export type AppRef = { 
+/**
+ * Its id, or its name where only one app has it.
+ */
+app: string, };
+
+/**
+ * A newer version of an installed app: here, checked, and waiting for the person's word.
+ */
+export type AppUpdate = { 
+/**
+ * Its version.
+ */
+version: number, 
+/**
+ * What it calls itself.
+ */
+name: string, 
+/**
+ * Bytes of its bundle.
+ */
+size: number, 
+/**
+ * What it asks for and the installed version did not, in words.
+ */
+adds: Array<string>, 
+/**
+ * What the installed version asked for and it does not, in words.
+ */
+removes: Array<string>, };
 
 /**
  * An entry to append.
@@ -264,7 +306,7 @@ export type ErrorCode = "malformed" | "invalid_request" | "invalid_params" | "un
 /**
  * Something that happened.
  */
-export type Event = { "type": "entry" } & EntryEvent | { "type": "message" } & MessageEvent | { "type": "presence" } & PresenceEvent | { "type": "status" } & Status | { "type": "opening" } & Opening | { "type": "missed", 
+export type Event = { "type": "entry" } & EntryEvent | { "type": "message" } & MessageEvent | { "type": "presence" } & PresenceEvent | { "type": "update" } & PageUpdate | { "type": "status" } & Status | { "type": "opening" } & Opening | { "type": "missed", 
 /**
  * How many.
  */
@@ -585,6 +627,29 @@ url: string,
 file: string, };
 
 /**
+ * How the version that a page runs stands to the installed one.
+ */
+export type PageState = "current" | "older" | "gone" | "reload";
+
+/**
+ * How a page stands that runs an app's files.
+ */
+export type PageUpdate = { 
+/**
+ * The name of the version that the page was loaded with, for the subscription's `loaded`
+ * when it is renewed.
+ */
+loaded: string, 
+/**
+ * The installed version.
+ */
+version: number, 
+/**
+ * Whether that is what the page runs.
+ */
+state: PageState, };
+
+/**
  * What `page.url` is to open.
  */
 export type PageUrl = { 
@@ -767,6 +832,27 @@ limit?: number,
 kind?: EntryKind, };
 
 /**
+ * What went with an app.
+ */
+export type Removed = { 
+/**
+ * The app's id.
+ */
+app: string, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * How many spaces were left.
+ */
+spaces: number, 
+/**
+ * Bytes that are free now: the bundle, entries and files.
+ */
+freed: number, };
+
+/**
  * A space's new name.
  */
 export type RenameSpace = { 
@@ -817,7 +903,11 @@ name: string,
 /**
  * Whether this node shows itself to, and looks for, others on the LAN.
  */
-lan: boolean, };
+lan: boolean, 
+/**
+ * Whether a newer version of an app that asks for nothing more is installed without a word.
+ */
+auto_update: boolean, };
 
 /**
  * Changes to the settings.
@@ -830,7 +920,11 @@ name?: string,
 /**
  * LAN discovery.
  */
-lan?: boolean, };
+lan?: boolean, 
+/**
+ * Updates without a word.
+ */
+auto_update?: boolean, };
 
 /**
  * Which space to open.
@@ -972,7 +1066,11 @@ after: number,
 /**
  * Only entries of this kind; all, where it is left out.
  */
-kind: EntryKind | null, } | { "to": "messages" } | { "to": "presence" } | { "to": "arrival" } | { "to": "status" } | { "to": "opening", 
+kind: EntryKind | null, } | { "to": "messages" } | { "to": "presence" } | { "to": "arrival" } | { "to": "app", 
+/**
+ * The `loaded` of the first event, when the subscription is renewed.
+ */
+loaded?: string, } | { "to": "status" } | { "to": "opening", 
 /**
  * Which.
  */
@@ -1005,6 +1103,8 @@ export interface Methods {
   "space.members": { params: Empty; reply: Members };
   /** Sends a message that is not kept to those who are online. */
   "space.send": { params: SendMessage; reply: Sent };
+  /** Has all pages of this space load the installed version of their app. */
+  "app.reload": { params: Empty; reply: Empty };
   /** The state of the node. */
   "node.status": { params: Empty; reply: Status };
   /** Stops the node. */
@@ -1022,6 +1122,10 @@ export interface Methods {
   "apps.list": { params: Empty; reply: Apps };
   /** Signs, stores and announces a bundle. */
   "apps.publish": { params: Publish; reply: Published };
+  /** Installs the newer version that waits, and grants what it asks for. */
+  "apps.update": { params: AppRef; reply: AppInfo };
+  /** Leaves all spaces of an app and deletes it. Its publishing key, where there is one, stays. */
+  "apps.remove": { params: AppRef; reply: Removed };
   /** Starts to open a link or a bundle file. What is then asked and done is told by the */
   /** subscription `opening`. */
   "open.begin": { params: OpenBegin; reply: OpenBegun };

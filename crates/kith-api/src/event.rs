@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::model::{AppInfo, Attempt, Body, Entry, EntryKind, OpenedSpace, Status};
+use crate::model::{AppInfo, Attempt, Body, Entry, EntryKind, OpenedSpace, PageUpdate, Status};
 use crate::{Access, Error};
 
 /// What to be told of.
@@ -26,6 +26,13 @@ pub enum Subscription {
     /// Page: how far the app of this page is, told as an [`Opening`] with an empty id. For the
     /// loading page; the stage is never `Asking`.
     Arrival,
+    /// Page: whether its app was updated. The first event tells how it stands.
+    App {
+        /// The `loaded` of the first event, when the subscription is renewed.
+        #[serde(default)]
+        #[ts(optional, as = "Option<String>")]
+        loaded: Option<String>,
+    },
     /// Owner: the node's state, at once and on each change, at most four times a second.
     Status,
     /// Owner: what an opening does and asks.
@@ -39,7 +46,11 @@ impl Subscription {
     /// Who may have it.
     pub fn access(&self) -> Access {
         match self {
-            Self::Entries { .. } | Self::Messages | Self::Presence | Self::Arrival => Access::Page,
+            Self::Entries { .. }
+            | Self::Messages
+            | Self::Presence
+            | Self::Arrival
+            | Self::App { .. } => Access::Page,
             Self::Status | Self::Opening { .. } => Access::Owner,
         }
     }
@@ -55,6 +66,8 @@ pub enum Event {
     Message(MessageEvent),
     /// Someone came or went.
     Presence(PresenceEvent),
+    /// The page's app was updated, or how that stands.
+    Update(PageUpdate),
     /// The node's state.
     Status(Box<Status>),
     /// An opening went on.

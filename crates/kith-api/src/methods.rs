@@ -87,6 +87,8 @@ methods! {
     Page "space.members" => space_members(Empty) -> Members;
     /// Sends a message that is not kept to those who are online.
     Page "space.send" => space_send(SendMessage) -> Sent;
+    /// Has all pages of this space load the installed version of their app.
+    Page "app.reload" => app_reload(Empty) -> Empty;
 
     /// The state of the node.
     Owner "node.status" => node_status(Empty) -> Status;
@@ -106,6 +108,10 @@ methods! {
     Owner "apps.list" => apps_list(Empty) -> Apps;
     /// Signs, stores and announces a bundle.
     Owner "apps.publish" => apps_publish(Publish) -> Published;
+    /// Installs the newer version that waits, and grants what it asks for.
+    Owner "apps.update" => apps_update(AppRef) -> AppInfo;
+    /// Leaves all spaces of an app and deletes it. Its publishing key, where there is one, stays.
+    Owner "apps.remove" => apps_remove(AppRef) -> Removed;
     /// Starts to open a link or a bundle file. What is then asked and done is told by the
     /// subscription `opening`.
     Owner "open.begin" => open_begin(OpenBegin) -> OpenBegun;
@@ -207,7 +213,7 @@ pub(crate) mod tests {
             false
         }
 
-        fn file<'a>(&'a self, _: &'a AppId, _: &'a str) -> BoxFuture<'a, Result<File>> {
+        fn file<'a>(&'a self, _: &'a Origin, _: &'a str) -> BoxFuture<'a, Result<File>> {
             Box::pin(ready(Err(Error::new(ErrorCode::NotFound, "nothing"))))
         }
     }

@@ -14,8 +14,10 @@ macro_rules! model {
 }
 
 mod people;
+mod updates;
 
 pub use people::*;
+pub use updates::*;
 
 /// Longest name of a person or a space, in bytes of UTF-8.
 pub const MAX_NAME: usize = 64;
@@ -292,6 +294,8 @@ model! {
         pub name: String,
         /// Whether this node shows itself to, and looks for, others on the LAN.
         pub lan: bool,
+        /// Whether a newer version of an app that asks for nothing more is installed without a word.
+        pub auto_update: bool,
     }
 
     /// Changes to the settings.
@@ -305,6 +309,10 @@ model! {
         #[serde(default)]
         #[ts(optional)]
         pub lan: Option<bool>,
+        /// Updates without a word.
+        #[serde(default)]
+        #[ts(optional)]
+        pub auto_update: Option<bool>,
     }
 
     /// The installed apps.
@@ -342,6 +350,10 @@ model! {
         pub traffic: Traffic,
         /// How many spaces of it there are here.
         pub spaces: u32,
+        /// A newer version that waits for the person's word.
+        pub update: Option<AppUpdate>,
+        /// Spaces with open pages that still run the version before the installed one.
+        pub behind: u32,
     }
 
     /// A bundle to publish.

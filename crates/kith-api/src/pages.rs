@@ -60,9 +60,14 @@ pub trait Doorkeeper: Send + Sync {
     /// Whether `session` came from [`Self::redeem`] for this place. In constant time.
     fn admits(&self, session: &str, place: &Place) -> bool;
 
-    /// A file of the app's installed bundle. `path` has no leading slash and is already decoded.
+    /// A page of this origin is about to be loaded: from here on it gets the files of one version,
+    /// whatever is installed meanwhile. `again`: the person reloads it.
+    fn loads(&self, _origin: &Origin, _again: bool) {}
+
+    /// A file of the app, of the version that the origin's pages run. `path` has no leading slash and
+    /// is already decoded.
     ///
     /// # Errors
     /// `NotFound` for no such file, `Storage` where it can't be read.
-    fn file<'a>(&'a self, app: &'a AppId, path: &'a str) -> BoxFuture<'a, Result<File>>;
+    fn file<'a>(&'a self, origin: &'a Origin, path: &'a str) -> BoxFuture<'a, Result<File>>;
 }

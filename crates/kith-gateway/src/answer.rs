@@ -171,11 +171,14 @@ impl Answerer {
     }
 
     async fn file(&self, origin: &Origin, name: &str, request: &Parts) -> Response {
-        let mut found = self.service.file(&origin.app, name).await;
+        if checks::is_navigation(request) {
+            self.service.loads(origin, checks::is_reload(request));
+        }
+        let mut found = self.service.file(origin, name).await;
         if name == ASKED_ICON {
             for icon in ICONS {
                 if found.is_err() {
-                    found = self.service.file(&origin.app, icon).await;
+                    found = self.service.file(origin, icon).await;
                 }
             }
         }
@@ -198,7 +201,7 @@ impl Answerer {
         }
         if checks::is_navigation(request) && !name.ends_with("index.html") {
             let index = format!("{name}/index.html");
-            if self.service.file(&origin.app, &index).await.is_ok() {
+            if self.service.file(origin, &index).await.is_ok() {
                 return to_folder(request);
             }
         }

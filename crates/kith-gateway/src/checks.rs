@@ -84,6 +84,12 @@ pub(crate) fn is_navigation(request: &Parts) -> bool {
     is(FETCH_MODE, "navigate") && is(FETCH_DEST, "document")
 }
 
+/// Whether the person reloads what they see: browsers then pass over their caches (Fetch, section 4.6).
+pub(crate) fn is_reload(request: &Parts) -> bool {
+    let control = request.headers.get(http::header::CACHE_CONTROL);
+    control.is_some_and(|value| matches!(value.as_bytes(), b"max-age=0" | b"no-cache"))
+}
+
 /// Whether the page that led here is another origin's, so that the browser holds back the cookie
 /// even from where we redirect to.
 pub(crate) fn is_cross_site(request: &Parts) -> bool {

@@ -1,12 +1,14 @@
 //! Installed apps: reading their files, listing, publishing, installing.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use data_encoding::BASE64;
-use kith_api::{AppInfo, Error, ErrorCode, File, KeyInfo, Publish, Published, Result, Traffic};
+use kith_api::{
+    AppInfo, AppUpdate, Error, ErrorCode, File, KeyInfo, Publish, Published, Result, Traffic,
+};
 use kith_app::{
     AppId, AppSecret, Bundle, BundleError, Limits, MAX_BUNDLE, Permission, SignedVersion,
     content_type,
@@ -37,6 +39,8 @@ pub(crate) struct AppStore {
     large: Arc<Semaphore>,
     /// All of them without their icons, until one is installed.
     listed: Mutex<Option<Arc<[AppRecord]>>>,
+    /// Newer versions that wait for the person's word.
+    offered: Mutex<BTreeMap<AppId, AppUpdate>>,
 }
 
 /// Bundles in memory, the last used at the back.
@@ -49,7 +53,8 @@ struct Cache {
 impl AppStore {
     pub(crate) fn new(store: Store) -> Self {
         let large = Arc::new(Semaphore::new(1));
-        Self { store, cache: Mutex::default(), large, listed: Mutex::default() }
+        let (cache, listed, offered) = Default::default();
+        Self { store, cache, large, listed, offered }
     }
 
     /// Brings the apps of this binary into the store.
@@ -66,11 +71,29 @@ impl AppStore {
         Ok(())
     }
 
-    async fn put(&self, record: AppRecord) -> Result<()> {
-        let installed = self.store.install_app(record).await;
-        // It may be installed although the bundle before it could not be deleted.
-        *self.listed.lock().expect("no panic while held") = None;
+    /// Installs a version. The files of the one before it stay, for the pages that run it.
+    pub(crate) async fn put(&self, record: AppRecord) -> Result<()> {
+        let app = record.signed.app();
+        let installed = self.store.update_app(record).await;
+        // It may be installed although a bundle without use could not be deleted.
+        self.forget(&app);
         Ok(installed?)
+    }
+
+    /// Forgets what is known of an app: it has changed.
+    pub(crate) fn forget(&self, app: &AppId) {
+        *self.listed.lock().expect("no panic while held") = None;
+        let mut offered = self.offered.lock().expect("no panic while held");
+        let waiting = self.store.update_of(app).ok().flatten();
+        if waiting.map(|waiting| waiting.version()) != offered.get(app).map(|one| one.version) {
+            offered.remove(app);
+        }
+    }
+
+    /// A newer version of an app waits.
+    pub(crate) fn offer(&self, update: AppUpdate, held: &AppRecord) {
+        let mut offered = self.offered.lock().expect("no panic while held");
+        offered.insert(held.signed.app(), update);
     }
 
     /// All apps without their icons, which are large: for who looks often.
@@ -89,17 +112,16 @@ impl AppStore {
         Ok(self.store.keys()?.iter().map(|(_, secret)| secret.id()).collect())
     }
 
-    /// A file of an installed app.
-    pub(crate) async fn file(&self, app: &AppId, path: &str) -> Result<File> {
-        if let Some(bundled) = bundled::find(app) {
+    /// A file of a version that is here.
+    pub(crate) async fn file(&self, version: &SignedVersion, path: &str) -> Result<File> {
+        if let Some(bundled) = bundled::find(&version.app()) {
             let bytes = bundled.file(path).ok_or_else(|| no_file(path))?;
             return Ok(to_file(path, bytes.to_vec()));
         }
-        let record = self.store.app(app)?.ok_or_else(no_app)?;
-        let is_large = record.signed.size() > MAX_CACHED as u64;
+        let is_large = version.size() > MAX_CACHED as u64;
         // It is never closed.
         let turn = if is_large { self.large.clone().acquire_owned().await.ok() } else { None };
-        let mut bundle = self.open(record.signed.bundle()).await?;
+        let mut bundle = self.open(version.bundle()).await?;
         let path = path.to_owned();
         // Inflating a large file takes longer than a task may hold its thread.
         tokio::task::spawn_blocking(move || {
@@ -174,6 +196,7 @@ impl AppStore {
         spaces: u32,
     ) -> Result<AppInfo> {
         let app = record.signed.app();
+        let offered = self.offered.lock().expect("no panic while held").get(&app).cloned();
         Ok(AppInfo {
             app: app.to_string(),
             name: record.name.clone(),
@@ -187,6 +210,8 @@ impl AppStore {
             disk: self.store.app_usage(&app)?.bytes,
             traffic,
             spaces,
+            update: offered.filter(|offered| offered.version > record.signed.version()),
+            behind: 0,
         })
     }
 
@@ -225,7 +250,8 @@ impl AppStore {
         Ok(record)
     }
 
-    async fn checked(&self, signed: SignedVersion, now: u64) -> Result<AppRecord> {
+    /// Checks every file of a version's bundle.
+    pub(crate) async fn checked(&self, signed: SignedVersion, now: u64) -> Result<AppRecord> {
         let mut open = self.open(signed.bundle()).await?;
         tokio::task::spawn_blocking(move || {
             open.check_files().map_err(|error| bad_bundle(&error))?;
@@ -331,7 +357,7 @@ impl AppStore {
 }
 
 /// The permissions of a record that this kith knows.
-fn granted(record: &AppRecord) -> impl Iterator<Item = Permission> {
+pub(crate) fn granted(record: &AppRecord) -> impl Iterator<Item = Permission> {
     record.granted.iter().filter_map(|name| Permission::from_name(name))
 }
 

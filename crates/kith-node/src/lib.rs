@@ -19,12 +19,14 @@ mod node;
 mod opening;
 mod problems;
 mod random;
+mod running;
 mod service;
 mod settings;
 mod sockets;
 mod spaces;
 pub mod store;
 mod streams;
+mod updates;
 mod writer;
 
 pub use config::Config;

@@ -120,8 +120,8 @@ impl Inner {
 
     pub(crate) async fn publish(&self, publish: Publish) -> Result<Published> {
         let record = self.apps.publish(publish, now_ms()).await?;
+        self.installed(&record.signed);
         let link = self.link(record.signed.app(), Destination::App)?;
-        self.changed();
         Ok(AppStore::published(&record, link))
     }
 
@@ -180,8 +180,15 @@ impl Inner {
 
     pub(crate) async fn leave(&self, space: &str) -> Result<()> {
         let space = SpaceId::from_hex(space).ok_or_else(no_space)?;
+        let record = self.store.space(&space)?.ok_or_else(no_space)?;
+        // Before it is left: its browser is to forget it, whatever becomes of this node.
+        let label = self.doorkeeper.label(&record.app, &space);
+        if let Err(error) = self.store.add_removed(&label).await {
+            tracing::debug!(%space, %error, "its browser is told in this run only");
+        }
         let left = self.store.leave_space(space).await;
         if self.store.space(&space)?.is_none() {
+            self.running.forget(&space);
             self.sync.leave(&space);
             self.overlay.unwant_all(Reason::Space(space));
             self.spaces.remove(&space);
@@ -237,7 +244,9 @@ impl Inner {
             let app = record.signed.app();
             let bytes = snapshot.traffic.apps.get(&app).copied().unwrap_or_default();
             let traffic = Traffic { sent: bytes.sent, received: bytes.received };
-            self.apps.info(record, &ours, traffic, spaces.get(&app).copied().unwrap_or_default())
+            let spaces = spaces.get(&app).copied().unwrap_or_default();
+            let info = self.apps.info(record, &ours, traffic, spaces)?;
+            Ok(AppInfo { behind: self.running.behind(&record.signed), ..info })
         });
         infos.collect()
     }

@@ -20,9 +20,11 @@ use crate::doorkeeper::Doorkeeper;
 use crate::network;
 use crate::opening::Openings;
 use crate::problems::Problems;
+use crate::running::Running;
 use crate::settings::SettingsStore;
 use crate::spaces::Spaces;
 use crate::store::{Options, SpaceRecord, Store};
+use crate::updates::Updates;
 
 /// How long the disk has, before what must be written is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(30);
@@ -45,6 +47,8 @@ pub(crate) struct Inner {
     pub(crate) apps: AppStore,
     pub(crate) spaces: Spaces,
     pub(crate) openings: Openings,
+    pub(crate) updates: Updates,
+    pub(crate) running: Running,
     pub(crate) discovery: Mutex<Discovery>,
     pub(crate) remembered: Remembered,
     pub(crate) problems: Mutex<Problems>,
@@ -75,6 +79,8 @@ impl Node {
             doorkeeper: Doorkeeper::new(store.page_secret().0),
             apps: AppStore::new(store.clone()),
             openings: Openings::default(),
+            updates: Updates::default(),
+            running: Running::default(),
             discovery: Mutex::new(discovery),
             remembered,
             problems: Mutex::default(),
@@ -94,13 +100,17 @@ impl Node {
             inner.problems.lock().expect("no panic while held").add(error, None);
         }
         inner.collect_bundles().await;
+        inner.spaces.expect_removed(inner.store.removed()?);
+        let before = inner.store.versions_before()?;
         for (space, record) in inner.store.spaces()? {
+            inner.expect_pages(space, &record.app, &before);
             // One that can't be opened is no reason to keep the others closed.
             if let Err(error) = inner.take_up(space, &record).await {
                 inner.problem(space, error);
             }
         }
         inner.spawn(inner.clone().run_events(events));
+        inner.spawn(inner.clone().follow_updates());
         inner.start_discovery(found);
         Ok(Self { inner })
     }
@@ -170,6 +180,9 @@ impl Inner {
     /// Serves a space's pages, and meets its members.
     pub(crate) async fn take_up(&self, space: SpaceId, record: &SpaceRecord) -> Result<()> {
         let label = self.doorkeeper.label(&record.app, &space);
+        if self.spaces.is_removed(&label) {
+            self.store.forget_removed(&label).await?;
+        }
         self.spaces.add(space, record, label).await
     }
 
@@ -199,7 +212,9 @@ impl Inner {
     async fn on_event(self: &Arc<Self>, event: SpaceEvent) {
         match event {
             SpaceEvent::Message { space, author, payload } => {
-                self.spaces.message(&space, &author, &payload);
+                if !self.hear_version(&space, &payload) {
+                    self.spaces.message(&space, &author, &payload);
+                }
             }
             SpaceEvent::Presence { space, .. } => {
                 self.spaces.presence(&space);

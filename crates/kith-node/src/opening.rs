@@ -151,7 +151,7 @@ impl Inner {
 
     /// Deletes the bundles of apps that are not installed, while no opening may need them.
     pub(crate) async fn collect_bundles(&self) {
-        if self.openings.is_any_live() {
+        if self.openings.is_any_live() || self.updates.is_busy() {
             return;
         }
         if let Err(error) = self.store.collect_bundles().await {

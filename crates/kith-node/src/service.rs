@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use kith_api::{
-    Append, Appended, Apps, BlockPeer, BoxFuture, Caller, CreateSpace, Doorkeeper, Empty, Entries,
-    Error, ErrorCode, EventStream, Events, ExportedKey, File, Files, ImportKey, Invite, InviteLink,
-    KeyInfo, KeyRef, Keys, Me, Members, OpenBegin, OpenBegun, OpenConfirm, OpenedSpace, OpeningRef,
-    Origin, PageLink, PageUrl, Peers, Place, ProblemRef, Publish, Published, Read, RenameSpace,
-    Result, SendMessage, Sent, Service, SetName, Settings, SettingsChange, SpaceRef, Spaces,
-    Status, Subscription,
+    AppInfo, AppRef, Append, Appended, Apps, BlockPeer, BoxFuture, Caller, CreateSpace, Doorkeeper,
+    Empty, Entries, Error, ErrorCode, EventStream, Events, ExportedKey, File, Files, ImportKey,
+    Invite, InviteLink, KeyInfo, KeyRef, Keys, Me, Members, OpenBegin, OpenBegun, OpenConfirm,
+    OpenedSpace, OpeningRef, Origin, PageLink, PageUrl, Peers, Place, ProblemRef, Publish,
+    Published, Read, Removed, RenameSpace, Result, SendMessage, Sent, Service, SetName, Settings,
+    SettingsChange, SpaceRef, Spaces, Status, Subscription,
 };
-use kith_app::AppId;
 use kith_log::SpaceId;
 
 use crate::node::Node;
@@ -51,6 +50,11 @@ impl Service for Node {
             node.spaces.send(&space_of(caller)?, message)
         }
 
+        app_reload(node, caller, _none: Empty) -> Empty {
+            node.reload_pages(&space_of(caller)?)?;
+            Ok(Empty {})
+        }
+
         node_status(node, _caller, _none: Empty) -> Status { Ok(node.status()) }
         node_stop(node, _caller, _none: Empty) -> Empty {
             node.stop();
@@ -70,6 +74,8 @@ impl Service for Node {
 
         apps_list(node, _caller, _none: Empty) -> Apps { Ok(Apps { apps: node.app_infos()? }) }
         apps_publish(node, _caller, publish: Publish) -> Published { node.publish(publish).await }
+        apps_update(node, _caller, app: AppRef) -> AppInfo { node.update_app(&app).await }
+        apps_remove(node, _caller, app: AppRef) -> Removed { node.remove_app(&app).await }
         open_begin(node, _caller, begin: OpenBegin) -> OpenBegun { node.open_begin(begin).await }
         open_confirm(node, _caller, confirm: OpenConfirm) -> OpenedSpace {
             node.open_confirm(confirm).await
@@ -128,6 +134,9 @@ impl Events for Node {
                 Subscription::Messages => node.spaces.watch_messages(&space_of(caller)?),
                 Subscription::Presence => node.spaces.watch_presence(&space_of(caller)?),
                 Subscription::Arrival => node.watch_arrival(&space_of(caller)?),
+                Subscription::App { loaded } => {
+                    node.watch_app(space_of(caller)?, loaded.as_deref())
+                }
                 Subscription::Status => Ok(node.watch_status()),
                 Subscription::Opening { opening } => node.openings.watch(&opening),
             }
@@ -136,7 +145,7 @@ impl Events for Node {
 
     fn place_lost<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, ()> {
         match caller {
-            Caller::Page { space, .. } => Box::pin(self.inner.spaces.left(space)),
+            Caller::Page { app, space } => Box::pin(self.inner.page_open(*space, app)),
             Caller::Owner => Box::pin(std::future::pending()),
         }
     }
@@ -151,7 +160,20 @@ impl Doorkeeper for Node {
     }
 
     fn removed(&self, label: &str) -> bool {
-        self.inner.spaces.removed(label)
+        let removed = self.inner.spaces.removed(label);
+        if removed {
+            let (node, label) = (self.inner.clone(), label.to_owned());
+            self.inner.spawn(async move {
+                if let Err(error) = node.store.forget_removed(&label).await {
+                    tracing::debug!(%error, "the browser is told twice");
+                }
+            });
+        }
+        removed
+    }
+
+    fn loads(&self, origin: &Origin, again: bool) {
+        self.inner.page_loads(origin.space, &origin.app, again);
     }
 
     fn redeem(&self, token: &str, place: &Place) -> Option<String> {
@@ -162,8 +184,11 @@ impl Doorkeeper for Node {
         self.inner.doorkeeper.admits(session, place)
     }
 
-    fn file<'a>(&'a self, app: &'a AppId, path: &'a str) -> BoxFuture<'a, Result<File>> {
-        Box::pin(self.inner.apps.file(app, path))
+    fn file<'a>(&'a self, origin: &'a Origin, path: &'a str) -> BoxFuture<'a, Result<File>> {
+        Box::pin(async move {
+            let version = self.inner.version_of(&origin.space, &origin.app)?;
+            self.inner.apps.file(&version, path).await
+        })
     }
 }
 

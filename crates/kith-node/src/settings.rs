@@ -11,9 +11,17 @@ use crate::store::Store;
 struct Kept {
     name: String,
     lan: bool,
+    #[serde(default)]
+    auto_update: bool,
     /// UDP ports of the last run, IPv4's and IPv6's: invitations and other nodes remember them.
     #[serde(default)]
     ports: [u16; 2],
+}
+
+impl Kept {
+    fn settings(self) -> Settings {
+        Settings { name: self.name, lan: self.lan, auto_update: self.auto_update }
+    }
 }
 
 /// The settings, in memory and on disk.
@@ -30,14 +38,14 @@ impl SettingsStore {
         let kept = match store.settings()? {
             None => {
                 let name = person_name(default_name).unwrap_or_else(|_| "Me".into());
-                Kept { name, lan: true, ports: [0; 2] }
+                Kept { name, lan: true, auto_update: false, ports: [0; 2] }
             }
             Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
                 Error::new(ErrorCode::Storage, "The settings can't be read.").why(error.to_string())
             })?,
         };
-        let current = watch::Sender::new(Settings { name: kept.name, lan: kept.lan });
-        Ok(Self { store, current, ports: kept.ports })
+        let ports = kept.ports;
+        Ok(Self { store, current: watch::Sender::new(kept.settings()), ports })
     }
 
     /// The settings now.
@@ -58,6 +66,7 @@ impl SettingsStore {
                 kept.name.clone_from(name);
             }
             kept.lan = change.lan.unwrap_or(kept.lan);
+            kept.auto_update = change.auto_update.unwrap_or(kept.auto_update);
         })
         .await?;
         Ok(self.get())
@@ -80,8 +89,8 @@ impl SettingsStore {
 
     /// Changes what is kept, each change upon the one before.
     async fn keep(&self, change: impl Fn(&mut Kept) + Send + 'static) -> Result<()> {
-        let Settings { name, lan } = self.get();
-        let first = Kept { name, lan, ports: self.ports };
+        let Settings { name, lan, auto_update } = self.get();
+        let first = Kept { name, lan, auto_update, ports: self.ports };
         let changed = self.store.change_settings(move |held| {
             let held = held.and_then(|held| serde_json::from_slice(held).ok());
             let mut kept: Kept = held.unwrap_or_else(|| first.clone());
@@ -92,9 +101,9 @@ impl SettingsStore {
         // Read again: of two changes at once, the one that comes here last may be the older one.
         self.current.send_modify(|current| {
             let held = self.store.settings().ok().flatten();
-            if let Some(Ok(Kept { name, lan, .. })) = held.map(|held| serde_json::from_slice(&held))
-            {
-                *current = Settings { name, lan };
+            let held = held.map(|held| serde_json::from_slice::<Kept>(&held));
+            if let Some(Ok(kept)) = held {
+                *current = kept.settings();
             }
         });
         Ok(())
@@ -127,12 +136,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path(), crate::store::Options::default()).unwrap();
         let settings = SettingsStore::load(store.clone(), "Ada").unwrap();
-        let name = SettingsChange { name: Some("Ben".into()), lan: None };
-        let lan = SettingsChange { name: None, lan: Some(false) };
+        let name = SettingsChange { name: Some("Ben".into()), ..SettingsChange::default() };
+        let lan = SettingsChange { lan: Some(false), ..SettingsChange::default() };
         let (first, second, ()) =
             tokio::join!(settings.set(name), settings.set(lan), settings.set_ports([1, 2]));
         first.and(second).unwrap();
-        let now = Settings { name: "Ben".into(), lan: false };
+        let now = Settings { name: "Ben".into(), lan: false, auto_update: false };
         assert_eq!(settings.get(), now);
         let again = SettingsStore::load(store, "Ada").unwrap();
         assert_eq!((again.get(), again.ports()), (now, [1, 2]));

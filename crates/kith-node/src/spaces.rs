@@ -22,15 +22,13 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::now_ms;
 use crate::manage::display_name;
 use crate::settings::{SettingsStore, person_name};
-use crate::store::{MemberRecord, Query, SpaceRecord, Store, StoreError, StoredEntry};
+use crate::store::{MAX_REMOVED, MemberRecord, Query, SpaceRecord, Store, StoreError, StoredEntry};
 use crate::streams;
 use crate::writer::Writer;
 
 /// Messages that are not kept and wait for the slow pages of a space; the oldest go first. Bounds
 /// memory at 8 MiB: they wait as they came.
 const MAX_WAITING_MESSAGES: usize = 64;
-/// Labels of spaces that were left and whose browser was not told yet; the oldest go first. 40 kB.
-const MAX_REMOVED: usize = 1_024;
 /// Entries read at once for a subscriber: few, so that a slow page holds little memory.
 const BATCH: usize = 64;
 /// Bytes of these entries, but for the last one: 256 KiB for each subscription.
@@ -161,6 +159,23 @@ impl Spaces {
             open.removed.push_back(entry.label.clone());
             entry.left.cancel();
         }
+    }
+
+    /// Labels that were removed in an earlier run, and whose browser was not told.
+    pub(crate) fn expect_removed(&self, labels: Vec<String>) {
+        self.open.write().expect("no panic while held").removed.extend(labels);
+    }
+
+    /// Whether the browser has still to be told that a label was removed.
+    pub(crate) fn is_removed(&self, label: &str) -> bool {
+        self.open.read().expect("no panic while held").removed.iter().any(|one| one == label)
+    }
+
+    /// The spaces of an app.
+    pub(crate) fn of_app(&self, app: &AppId) -> Vec<SpaceId> {
+        let open = self.open.read().expect("no panic while held");
+        let spaces = open.by_id.iter().filter(|(_, space)| space.app == *app);
+        spaces.map(|(space, _)| *space).collect()
     }
 
     /// Whether the space behind a label was left. Says so once.

@@ -97,7 +97,6 @@ async fn a_damaged_bundle_is_fetched_anew() {
     let opening = ask(&b, &link).await;
     let confirm = OpenConfirm { opening, space: SpaceChoice::Own };
     let opened = b.open_confirm(&OWNER, confirm).await.expect("it is installed");
-    let app = opened.app.parse().expect("an id");
     b.close().await;
     for file in std::fs::read_dir(to.path().join("blobs")).expect("blobs") {
         let path = file.expect("a file").path();
@@ -107,22 +106,22 @@ async fn a_damaged_bundle_is_fetched_anew() {
 
     let b = start(to.path(), "Ada", &[]).await;
     let label = opened.url.trim_start_matches("http://").split('.').next().expect("a label");
-    assert!(b.origin(label).is_some_and(|origin| origin.ready), "not noticed yet");
-    let error = b.file(&app, "index.html").await.expect_err("it is damaged");
+    let origin = b.origin(label).expect("it is served");
+    assert!(origin.ready, "not noticed yet");
+    let error = b.file(&origin, "index.html").await.expect_err("it is damaged");
     assert_eq!(error.code, ErrorCode::Storage);
     assert!(
         b.origin(label).is_some_and(|origin| !origin.ready),
         "its page says what is to be done"
     );
-    let page =
-        Caller::Page { app, space: kith_log::SpaceId::from_hex(&opened.space).expect("an id") };
+    let page = Caller::Page { app: origin.app, space: origin.space };
     let error = b.subscribe(&page, Subscription::Arrival).await.err().expect("nothing arrives");
     assert_eq!((error.code, error.todo.is_empty()), (ErrorCode::NotFound, false));
 
     let opening = ask(&b, &link).await;
     let confirm = OpenConfirm { opening, space: SpaceChoice::Own };
     b.open_confirm(&OWNER, confirm).await.expect("it is installed again");
-    let file = b.file(&app, "index.html").await.expect("it is whole");
+    let file = b.file(&origin, "index.html").await.expect("it is whole");
     assert_eq!(&*file.bytes, b"<p>Hello</p>");
     a.close().await;
     b.close().await;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use kith_api::{
-    Append, Body, Caller, Empty, EntryKind, Event, Events, Invite, OpenBegin, OpenedSpace, Read,
-    SendMessage, Service, Subscription,
+    Append, Body, Caller, Empty, EntryKind, Event, Events, Invite, OpenBegin, OpenedSpace, Origin,
+    Read, SendMessage, Service, Subscription,
 };
 use kith_node::Node;
 use serde_json::json;
@@ -122,9 +122,15 @@ async fn a_published_app_is_fetched_from_whoever_made_the_link() {
     let confirm = kith_api::OpenConfirm { opening, space: kith_api::SpaceChoice::Own };
     let opened = b.open_confirm(&Caller::Owner, confirm).await.unwrap();
     let service: Arc<dyn Service> = Arc::new(b.clone());
-    let file = service.file(&opened.app.parse().unwrap(), "index.html").await.unwrap();
+    let file = service.file(&origin_of(&opened), "index.html").await.unwrap();
     assert_eq!(&*file.bytes, b"<p>Hello</p>");
     assert_eq!(file.content_type, "text/html; charset=utf-8");
     a.close().await;
     b.close().await;
+}
+
+fn origin_of(opened: &OpenedSpace) -> Origin {
+    let space = kith_log::SpaceId::from_hex(&opened.space).expect("an id");
+    let app = opened.app.parse().expect("an id");
+    Origin { app, space, ready: true, granted: Vec::new() }
 }

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::blobs;
 use super::error::StoreError;
 use super::open::Store;
-use super::row;
 use super::schema::APPS;
 use super::writer::Tx;
+use super::{row, updates};
 
 /// An installed app.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,13 +81,24 @@ impl Store {
     /// [`StoreError::OlderVersion`]; [`StoreError::NotFound`] unless the bundle is in the binary or
     /// a complete blob; the disk's.
     pub async fn install_app(&self, app: AppRecord) -> Result<(), StoreError> {
+        self.install(app, false).await
+    }
+
+    /// Installs an app as [`Self::install_app`] does; but the bundle in whose place it comes stays,
+    /// for the pages that run it, until [`Self::forget_before`].
+    ///
+    /// # Errors
+    /// As [`Self::install_app`].
+    pub async fn update_app(&self, app: AppRecord) -> Result<(), StoreError> {
+        self.install(app, true).await
+    }
+
+    async fn install(&self, app: AppRecord, keep: bool) -> Result<(), StoreError> {
         let bytes = app.icon.as_ref().map_or(0, String::len) + 1024;
-        let replaced = self
+        let unused = self
             .write(bytes, move |tx| {
                 let id = app.signed.app();
-                let held =
-                    tx.look(APPS)?.get(id.as_bytes())?.map(|row| AppRow::decode(row.value()));
-                let held = held.transpose()?;
+                let held = find(tx, &id)?;
                 if let Some(held) = &held {
                     let same = held.signed == app.signed;
                     if !same && !app.bundled && !app.signed.supersedes(&held.signed) {
@@ -100,14 +111,22 @@ impl Store {
                 }
                 tx.change(APPS)?.insert(id.as_bytes(), AppRow::encode(&app).as_slice())?;
                 let new = app.signed.bundle();
-                let old = held.filter(|held| !held.bundled).map(|held| held.signed.bundle());
-                Ok(old.filter(|old| *old != new))
+                let old = held.filter(|held| !held.bundled).map(|held| held.signed);
+                let old = old.filter(|old| old.bundle() != new);
+                let mut unused =
+                    updates::installed(tx, &app.signed, old.as_ref().filter(|_| keep))?;
+                unused.extend(old.filter(|_| !keep));
+                Ok(unused)
             })
             .await?;
-        match replaced {
-            Some(bundle) => self.delete_blob(&bundle).await,
-            None => Ok(()),
+        self.delete_bundles(&unused).await
+    }
+
+    async fn delete_bundles(&self, versions: &[SignedVersion]) -> Result<(), StoreError> {
+        for version in versions {
+            self.delete_blob(&version.bundle()).await?;
         }
+        Ok(())
     }
 
     /// Removes an app. Its spaces stay.
@@ -120,10 +139,13 @@ impl Store {
             .write(0, move |tx| {
                 let row =
                     tx.change(APPS)?.remove(app.as_bytes())?.map(|row| row.value().to_owned());
-                AppRow::decode(&row.ok_or(StoreError::NotFound("app"))?)
+                let app = AppRow::decode(&row.ok_or(StoreError::NotFound("app"))?)?;
+                let mut gone = updates::removed(tx, &app.signed.app())?;
+                gone.extend((!app.bundled).then_some(app.signed));
+                Ok(gone)
             })
             .await?;
-        if removed.bundled { Ok(()) } else { self.delete_blob(&removed.signed.bundle()).await }
+        self.delete_bundles(&removed).await
     }
 
     /// Whether the bundle of a version is here, all of it.
@@ -159,7 +181,14 @@ impl Store {
     }
 }
 
-/// Whether an installed app has that bundle among the blobs.
+/// An app, inside of a transaction.
+pub(super) fn find(tx: &Tx<'_>, app: &AppId) -> Result<Option<AppRecord>, StoreError> {
+    let table = tx.look(APPS)?;
+    let row = table.get(app.as_bytes())?;
+    row.map(|row| AppRow::decode(row.value())).transpose()
+}
+
+/// Whether a version of an installed app has that bundle among the blobs.
 pub(super) fn has_bundle(tx: &Tx<'_>, hash: &[u8; 32]) -> Result<bool, StoreError> {
     for row in tx.look(APPS)?.iter()? {
         let app = AppRow::decode(row?.1.value())?;
@@ -167,5 +196,5 @@ pub(super) fn has_bundle(tx: &Tx<'_>, hash: &[u8; 32]) -> Result<bool, StoreErro
             return Ok(true);
         }
     }
-    Ok(false)
+    updates::has_bundle(tx, hash)
 }

@@ -33,6 +33,7 @@ mod platform;
 mod row;
 mod schema;
 mod spaces;
+mod updates;
 mod usage;
 mod watch;
 mod writer;
@@ -51,6 +52,7 @@ pub use logs::{
 pub use open::{CACHE, Options, Store};
 pub use peers::{MAX_BLOCKED, MAX_PEER_ADDRESSES, MAX_PEER_SPACES, MAX_PEERS, PeerRecord};
 pub use spaces::{OwnAuthor, SpaceRecord};
+pub use updates::MAX_REMOVED;
 pub use usage::Usage;
 
 /// The database's file in the data directory.

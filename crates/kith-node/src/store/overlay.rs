@@ -86,7 +86,14 @@ impl LogStorage for Store {
         Box::pin(async move {
             // The versions of what comes with kith come from the binary only.
             let Some(app) = self.app(app)?.filter(|app| !app.bundled) else { return Ok(None) };
-            Ok(self.has_bundle(&app.signed)?.then_some(app.signed))
+            // Others learn of a version though the person here has not decided on it.
+            let waiting = self.update_of(&app.signed.app())?;
+            for version in waiting.into_iter().chain([app.signed]) {
+                if self.has_bundle(&version)? {
+                    return Ok(Some(version));
+                }
+            }
+            Ok(None)
         })
     }
 }

@@ -126,7 +126,7 @@ async fn start(name: &'static str, root: &Path, peer: Option<&str>) -> Result<Pe
             failed(std::fs::read_to_string(dir.join(LOG)).unwrap_or_default().trim_end().to_owned())
         })?;
     let mut client = Client::connect(&dir).await?;
-    let change = SettingsChange { name: Some(name.to_owned()), lan: None };
+    let change = SettingsChange { name: Some(name.to_owned()), ..SettingsChange::default() };
     let _: Settings = client.call("settings.set", &change).await?;
     Ok(Person { name, child, client, addr: ready.addr, space: String::new() })
 }

@@ -5,7 +5,6 @@ use std::future::{pending, ready};
 
 use futures_util::stream;
 use kith_api::*;
-use kith_app::AppId;
 
 /// When the tests take place, in milliseconds since 1970.
 pub(crate) const NOW: u64 = 1_800_000_000_000;
@@ -38,6 +37,7 @@ answers! {
     space_read(Read) -> Entries = nothing("entry");
     space_members(Empty) -> Members = nothing("member");
     space_send(SendMessage) -> Sent = nothing("message");
+    app_reload(Empty) -> Empty = nothing("page");
     node_status(Empty) -> Status = reply(status());
     node_stop(Empty) -> Empty = reply(Empty {});
     page_url(PageUrl) -> PageLink = nothing("page");
@@ -45,6 +45,8 @@ answers! {
     settings_set(SettingsChange) -> Settings = nothing("setting");
     apps_list(Empty) -> Apps = reply(Apps { apps: status().apps });
     apps_publish(Publish) -> Published = Box::pin(pending());
+    apps_update(AppRef) -> AppInfo = nothing("update");
+    apps_remove(AppRef) -> Removed = nothing("app");
     open_begin(OpenBegin) -> OpenBegun = reply(OpenBegun { opening: "o1".into(), opened: None });
     open_confirm(OpenConfirm) -> OpenedSpace = nothing("opening");
     open_cancel(OpeningRef) -> Empty = reply(Empty {});
@@ -93,7 +95,7 @@ impl Doorkeeper for Fixture {
         false
     }
 
-    fn file<'a>(&'a self, _: &'a AppId, _: &'a str) -> BoxFuture<'a, Result<File>> {
+    fn file<'a>(&'a self, _: &'a Origin, _: &'a str) -> BoxFuture<'a, Result<File>> {
         nothing("file")
     }
 }
@@ -152,6 +154,8 @@ fn app(name: &str, version: u64, size: u64, bundled: bool, traffic: Traffic) -> 
         disk: 5_300,
         traffic,
         spaces: 2,
+        update: None,
+        behind: 0,
     }
 }
 

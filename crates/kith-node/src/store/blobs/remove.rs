@@ -38,7 +38,8 @@ impl Store {
     /// # Errors
     /// The disk's.
     pub async fn collect_bundles(&self) -> Result<(), StoreError> {
-        let bundles: HashSet<_> = self.apps()?.iter().map(|app| app.signed.bundle()).collect();
+        let mut bundles: HashSet<_> = self.apps()?.iter().map(|app| app.signed.bundle()).collect();
+        bundles.extend(self.bundles_beside()?);
         let mut left: HashSet<_> = self.read(|snapshot| {
             let mut left = HashSet::new();
             for row in snapshot.table(BLOBS)?.iter()? {

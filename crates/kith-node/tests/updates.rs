@@ -1,0 +1,248 @@
+//! A newer version of an app: who learns of it, what open pages get, and what never happens.
+
+mod fixture;
+
+use std::path::Path;
+
+use futures_util::StreamExt;
+use kith_api::{
+    AppInfo, AppRef, Caller, Doorkeeper, Empty, ErrorCode, Event, EventStream, Events, Invite,
+    OpenBegin, OpenedSpace, Origin, PageState, Publish, Service, SettingsChange, SpaceRef,
+    Subscription,
+};
+use kith_node::Node;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use fixture::start;
+
+const OWNER: Caller = Caller::Owner;
+
+/// Publishes a version; its link. What it asks for stands in its manifest.
+async fn publish(node: &Node, text: &str, asks: &str) -> String {
+    let app = TempDir::new().expect("a directory");
+    std::fs::write(app.path().join("index.html"), text).expect("a file");
+    std::fs::write(app.path().join("late.js"), text).expect("a file");
+    let manifest = format!("name = \"Notes\"\n[kith]\npermissions = [{asks}]");
+    std::fs::write(app.path().join("manifest.toml"), manifest).expect("a file");
+    let publish = Publish { path: app.path().to_string_lossy().into(), key: Some("notes".into()) };
+    node.apps_publish(&OWNER, publish).await.expect("it is published").link
+}
+
+async fn open(node: &Node, target: &str) -> OpenedSpace {
+    let begin = OpenBegin { target: target.into(), new_space: false, yes: true };
+    let opened = node.open_begin(&OWNER, begin).await.expect("it opens").opened.expect("at once");
+    until(node, |apps| apps.iter().any(|app| app.app == opened.app)).await;
+    opened
+}
+
+/// Waits until it holds of the apps.
+async fn until(node: &Node, holds: impl Fn(&[AppInfo]) -> bool) {
+    let mut stream = node.subscribe(&OWNER, Subscription::Status).await.expect("it is told");
+    loop {
+        match stream.next().await {
+            Some(Event::Status(status)) if holds(&status.apps) => return,
+            Some(Event::Status(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+async fn notes(node: &Node) -> AppInfo {
+    let apps = node.apps_list(&OWNER, Empty {}).await.expect("they are listed").apps;
+    apps.into_iter().find(|app| app.name == "Notes").expect("it is there")
+}
+
+fn the(app: &AppInfo) -> AppRef {
+    AppRef { app: app.app.clone() }
+}
+
+/// A page as the browser has it: loaded, with its socket.
+struct Page {
+    node: Node,
+    caller: Caller,
+    origin: Origin,
+    events: EventStream,
+    loaded: String,
+    socket: JoinHandle<()>,
+}
+
+impl Page {
+    async fn load(node: &Node, opened: &OpenedSpace) -> Self {
+        let space = kith_log::SpaceId::from_hex(&opened.space).expect("an id");
+        let app = opened.app.parse().expect("an id");
+        let origin = Origin { app, space, ready: true, granted: Vec::new() };
+        node.loads(&origin, false);
+        Self::connect(node, origin, None).await
+    }
+
+    async fn connect(node: &Node, origin: Origin, loaded: Option<String>) -> Self {
+        let caller = Caller::Page { app: origin.app, space: origin.space };
+        let (kept, page) = (node.clone(), caller.clone());
+        let socket = tokio::spawn(async move { kept.place_lost(&page).await });
+        let to = Subscription::App { loaded };
+        let events = node.subscribe(&caller, to).await.expect("it is told");
+        let node = node.clone();
+        Self { node, caller, origin, events, loaded: String::new(), socket }
+    }
+
+    async fn state(&mut self) -> (PageState, u64) {
+        match self.events.next().await {
+            Some(Event::Update(update)) => {
+                self.loaded = update.loaded;
+                (update.state, update.version)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn file(&self, path: &str) -> String {
+        let file = self.node.file(&self.origin, path).await.expect("it is served");
+        String::from_utf8_lossy(&file.bytes).into_owned()
+    }
+}
+
+fn files(dir: &Path) -> usize {
+    std::fs::read_dir(dir.join("blobs")).map_or(0, Iterator::count)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_version_reaches_all_and_each_decides() {
+    let dirs: Vec<_> = (0..3).map(|_| TempDir::new().expect("a directory")).collect();
+    let ada = start(dirs[0].path(), "Ada", &[]).await;
+    let link = publish(&ada, "one", "").await;
+    let mine = open(&ada, "Notes").await;
+    let invite = Invite { target: mine.space.clone() };
+    let invited = ada.spaces_invite(&OWNER, invite).await.expect("a link").link;
+    let ben = start(dirs[1].path(), "Ben", &[]).await;
+    let cleo = start(dirs[2].path(), "Cleo", &[&ben]).await;
+    let (bens, cleos) = (open(&ben, &invited).await, open(&cleo, &invited).await);
+    assert_eq!((&bens.space, &bens.app), (&mine.space, &cleos.app));
+    let mut pages = [Page::load(&ada, &mine).await, Page::load(&ben, &bens).await];
+    for page in &mut pages {
+        assert_eq!(page.state().await, (PageState::Current, 1));
+    }
+    cleo.close().await;
+
+    // The publisher's own page is told, and goes on with the files that it has.
+    publish(&ada, "two", "\"camera\"").await;
+    assert_eq!(pages[0].state().await, (PageState::Older, 2));
+    assert_eq!(pages[0].file("late.js").await, "one");
+    assert_eq!(notes(&ada).await.behind, 1);
+
+    // Ben is asked, and nothing changes until he says so.
+    until(&ben, |apps| apps.iter().any(|app| app.update.is_some())).await;
+    let app = notes(&ben).await;
+    let update = app.update.clone().expect("it waits");
+    assert_eq!((app.version, update.version, update.adds.len()), (1, 2, 1), "{update:?}");
+    assert!(update.removes.is_empty() && app.permissions.is_empty());
+    assert_eq!(pages[1].file("late.js").await, "one");
+    let updated = ben.apps_update(&OWNER, the(&app)).await.expect("it is updated");
+    assert_eq!((updated.version, updated.permissions.len(), updated.update), (2, 1, None));
+    assert_eq!(pages[1].state().await, (PageState::Older, 2));
+    assert_eq!(pages[1].file("late.js").await, "one", "no page gets files of two versions");
+    let again = ben.apps_update(&OWNER, the(&app)).await.expect_err("there is none");
+    assert_eq!(again.code, ErrorCode::NotFound);
+
+    // All pages of the space change together, and what they ran is freed.
+    let page = &mut pages[1];
+    ben.app_reload(&page.caller, Empty {}).await.expect("it is told");
+    assert_eq!(page.state().await, (PageState::Reload, 2));
+    assert_eq!(page.file("late.js").await, "two");
+    until(&ben, |_| files(dirs[1].path()) == 2).await;
+
+    // Who was away learns it from whoever has it, the publisher or not.
+    ada.close().await;
+    let cleo = start(dirs[2].path(), "Cleo", &[&ben]).await;
+    until(&cleo, |apps| apps.iter().any(|app| app.update.is_some())).await;
+    cleo.close().await;
+    let cleo = start(dirs[2].path(), "Cleo", &[]).await;
+    until(&cleo, |apps| apps.iter().any(|app| app.update.is_some())).await;
+    cleo.apps_update(&OWNER, the(&notes(&cleo).await)).await.expect("it is still there");
+    assert_eq!(notes(&cleo).await.version, 2);
+    drop(link);
+    ben.close().await;
+    cleo.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_was_open_over_a_restart_goes_on_with_its_files() {
+    let dir = TempDir::new().expect("a directory");
+    let node = start(dir.path(), "Ada", &[]).await;
+    publish(&node, "one", "").await;
+    let opened = open(&node, "Notes").await;
+    let mut page = Page::load(&node, &opened).await;
+    assert_eq!(page.state().await, (PageState::Current, 1));
+    publish(&node, "two", "").await;
+    assert_eq!(page.state().await, (PageState::Older, 2));
+    let (origin, loaded) = (page.origin.clone(), page.loaded.clone());
+    drop(page);
+    node.close().await;
+    let node = start(dir.path(), "Ada", &[]).await;
+    let mut page = Page::connect(&node, origin, Some(loaded)).await;
+    assert_eq!(page.state().await, (PageState::Older, 2));
+    assert_eq!(page.file("late.js").await, "one");
+    // It closes, and the next one gets what is installed.
+    page.socket.abort();
+    let _ = (&mut page.socket).await;
+    node.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_asks_for_nothing_new_can_come_by_itself() {
+    let dirs: Vec<_> = (0..2).map(|_| TempDir::new().expect("a directory")).collect();
+    let ada = start(dirs[0].path(), "Ada", &[]).await;
+    publish(&ada, "one", "").await;
+    let mine = open(&ada, "Notes").await;
+    let invite = Invite { target: mine.space.clone() };
+    let invited = ada.spaces_invite(&OWNER, invite).await.expect("a link").link;
+    let ben = start(dirs[1].path(), "Ben", &[]).await;
+    let change = SettingsChange { auto_update: Some(true), ..SettingsChange::default() };
+    ben.settings_set(&OWNER, change).await.expect("it is set");
+    open(&ben, &invited).await;
+    publish(&ada, "two", "").await;
+    until(&ben, |apps| apps.iter().any(|app| app.version == 2)).await;
+    publish(&ada, "three", "\"camera\"").await;
+    until(&ben, |apps| apps.iter().any(|app| app.update.is_some())).await;
+    assert_eq!(notes(&ben).await.version, 2, "what asks for more is offered");
+    ada.close().await;
+    ben.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_goes_with_its_spaces_and_its_key_stays() {
+    let dir = TempDir::new().expect("a directory");
+    let node = start(dir.path(), "Ada", &[]).await;
+    publish(&node, "one", "").await;
+    let opened = open(&node, "Notes").await;
+    let page = Page::load(&node, &opened).await;
+    let label = opened.url.trim_start_matches("http://").split('.').next().expect("a label");
+    let bundled = AppRef { app: "Chat".into() };
+    let error = node.apps_remove(&OWNER, bundled).await.expect_err("it is part of kith");
+    assert_eq!(error.code, ErrorCode::NotPermitted);
+
+    let removed = node.apps_remove(&OWNER, the(&notes(&node).await)).await.expect("it is removed");
+    assert_eq!((removed.name.as_str(), removed.spaces), ("Notes", 1));
+    assert!(removed.freed > 0);
+    page.socket.await.expect("its page is told");
+    assert_eq!(files(dir.path()), 0);
+    assert!(node.spaces_list(&OWNER, Empty {}).await.expect("a list").spaces.is_empty());
+    assert_eq!(node.keys_list(&OWNER, Empty {}).await.expect("a list").keys.len(), 1);
+    node.close().await;
+
+    // The browser is told though kith was started anew in between; and once.
+    let node = start(dir.path(), "Ada", &[]).await;
+    assert!(node.origin(label).is_none());
+    assert_eq!([node.removed(label), node.removed(label)], [true, false]);
+    node.close().await;
+
+    // What is published again is a higher version, for its key is there; removed it was forgotten.
+    let node = start(dir.path(), "Ada", &[]).await;
+    assert!(!node.removed(label));
+    publish(&node, "again", "").await;
+    assert_eq!(notes(&node).await.app, opened.app);
+    let left = SpaceRef { space: opened.space.clone() };
+    let gone = node.spaces_leave(&OWNER, left).await.expect_err("it was left");
+    assert_eq!(gone.code, ErrorCode::NotFound);
+    node.close().await;
+}
