@@ -11,8 +11,8 @@ use kith_log::file::FileKey;
 use kith_node::store::{
     AddedFile, ChangedFile, Expected, FilePlace, FileSource, Options, Store, StoreError,
 };
-use kith_overlay::blob::{GROUP, tree_of};
-use kith_overlay::storage::{BlobPart, BlobScope, BlobState};
+use kith_overlay::blob::{Encoder, GROUP, Groups, tree_of};
+use kith_overlay::storage::{BlobPart, BlobScope, BlobState, StorageError};
 
 const READ_KEY: Option<[u8; 32]> = Some([7; 32]);
 /// Two blocks and a bit.
@@ -313,6 +313,67 @@ async fn only_plain_files_are_taken() {
     let missing = kith.add(&kith.path("missing"), FilePlace::Outside).await.unwrap_err();
     assert!(matches!(missing, StoreError::Io { .. }), "{missing:?}");
     assert_eq!(kith.own_files(), 0);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn bytes_that_change_without_their_time_never_leave() {
+    let kith = Fixture::new();
+    let path = kith.file("film.mkv", &data(1, SIZE));
+    let added = kith.add(&path, FilePlace::Outside).await.unwrap();
+    let changed = kith.store.changed_files();
+    let time = std::fs::metadata(&path).unwrap().modified().unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"another", 1_000_000).unwrap();
+    file.set_modified(time).unwrap();
+    let all = Groups::all(added.size);
+    let store = std::sync::Arc::new(kith.store.clone());
+    let mut encoder = Encoder::new(store, added.hash, added.size, &all);
+    let mut sent = 0;
+    let error = loop {
+        match encoder.next().await {
+            Ok(bytes) => sent += bytes.expect("it does not come to its end").len(),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, StorageError::Damaged), "{error:?}");
+    assert!(sent < 1_020_000, "{sent}");
+    assert_eq!(kith.state(&added.hash), BlobState::Absent);
+    assert_eq!(*changed.borrow(), [ChangedFile { hash: added.hash, path: path.clone() }]);
+    // What it is now is another blob.
+    let again = kith.add(&path, FilePlace::Outside).await.unwrap();
+    assert_ne!(again.hash, added.hash);
+    assert!(changed.borrow().is_empty());
+}
+
+#[tokio::test]
+async fn a_file_that_changes_while_it_is_added_is_refused() {
+    let kith = Fixture::new();
+    let path = kith.path("growing");
+    let file = std::fs::File::create(&path).unwrap();
+    for place in [FilePlace::Outside, FilePlace::Own] {
+        for length in [10, 60_000_001] {
+            file.set_len(60_000_000).unwrap();
+            let source = FileSource::Path(path.clone());
+            let adding = kith.store.add_file(kith.scope, source, READ_KEY, place);
+            adding.progress().wait_for(|progress| progress.bytes > 0).await.unwrap();
+            file.set_len(length).unwrap();
+            let refused = adding.finish().await.unwrap_err();
+            assert!(matches!(refused, StoreError::Changed { .. }), "{refused:?}");
+            let error = kith_api::Error::from(refused);
+            assert!(!error.why.is_empty() && !error.todo.is_empty(), "{error}");
+        }
+    }
+    assert_eq!(kith.own_files(), 0);
+}
+
+#[tokio::test]
+async fn a_destination_without_a_name_is_refused() {
+    let kith = Fixture::new();
+    for path in ["/", "..", "a/.."] {
+        let refused = kith.expect(&Sealed::new(1, 10), Some(path.into())).await.unwrap_err();
+        assert!(matches!(refused, StoreError::NotPlain { .. }), "{refused:?}");
+    }
 }
 
 /// Gives bytes until it is told that nobody wants them.

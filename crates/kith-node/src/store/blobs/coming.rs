@@ -55,7 +55,8 @@ impl Store {
     /// What a transfer to another destination had fetched before is given up.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] where the destination's folder is missing; the disk's.
+    /// [`StoreError::NotFound`] where the destination's folder is missing; [`StoreError::NotPlain`]
+    /// where it has no name; the disk's.
     pub async fn expect_file(
         &self,
         scope: BlobScope,
@@ -72,6 +73,9 @@ impl Store {
             if let Some(path) = destination {
                 let path =
                     std::path::absolute(&path).map_err(|e| StoreError::io("find", &path, e))?;
+                if path.file_name().is_none() {
+                    return Err(StoreError::NotPlain { path });
+                }
                 let part = PathBuf::new();
                 blob.place = Place::Coming(Coming { part, inode: 0, wanted: path, moving: None });
             }

@@ -24,11 +24,15 @@ impl Store {
     }
 
     /// Deletes a blob whose bytes on disk proved to be others'. An app whose bundle it is stays
-    /// installed, and its bundle must be fetched again.
+    /// installed, and its bundle must be fetched again; a person's file is told to have changed.
     ///
     /// # Errors
     /// The disk's.
     pub async fn delete_damaged_blob(&self, hash: &[u8; 32]) -> Result<(), StoreError> {
+        let blob = files::stored(self.database(), hash)?;
+        if let Some(Place::Outside(outside)) = blob.map(|blob| blob.place) {
+            self.note_changed(hash, &outside);
+        }
         self.delete(*hash, true).await
     }
 

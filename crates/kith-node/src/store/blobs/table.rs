@@ -172,3 +172,45 @@ pub(in crate::store) fn is_complete(tx: &Tx<'_>, hash: &[u8; 32]) -> Result<bool
     let blob = find(&tx.look(BLOBS)?, hash)?;
     Ok(blob.is_some_and(|blob| blob.complete && blob.scopes.contains(&BlobScope::Public)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::database::Database;
+    use crate::store::disk::SystemDisk;
+
+    #[test]
+    fn rows_of_the_second_format_keep_what_they_say() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("kith.redb");
+        let database = Database::open(Arc::new(SystemDisk), &path, 1 << 20).expect("it opens");
+        let (_, transaction) = database.begin_write().expect("it begins");
+        let old = [
+            OldRow { size: 50_000, held: vec![(1, 3)], complete: false, scopes: vec![None] },
+            OldRow { size: 7, held: vec![], complete: true, scopes: vec![Some([1; 32]), None] },
+        ];
+        let mut table = transaction.open_table(BLOBS).expect("a table");
+        for (hash, row) in (0..).zip(&old) {
+            table.insert([hash; 32], row::encode(row).as_slice()).expect("it is written");
+        }
+        drop(table);
+        place_blobs(&transaction).expect("it is migrated");
+        let table = transaction.open_table(BLOBS).expect("a table");
+        let space = BlobScope::Space(SpaceId::from_bytes([1; 32]));
+        let expected = [
+            Blob { held: Groups::range(1..3), ..Blob::new(50_000, BlobScope::Public) },
+            Blob {
+                held: Groups::all(7),
+                complete: true,
+                scopes: vec![space, BlobScope::Public],
+                ..Blob::new(7, space)
+            },
+        ];
+        for (hash, expected) in (0..).zip(expected) {
+            let found = find(&table, &[hash; 32]).expect("it is read");
+            assert_eq!(found, Some(Blob { made: 0, ..expected }));
+        }
+    }
+}
