@@ -106,7 +106,11 @@ body: Body,
 /**
  * What it is for; `app` where it is left out.
  */
-kind?: EntryKind, };
+kind?: EntryKind, 
+/**
+ * The files that it refers to, 64 at most.
+ */
+attachments?: Array<Attach>, };
 
 /**
  * Where the new entry stands.
@@ -135,6 +139,23 @@ export type Apps = {
 apps: Array<AppInfo>, };
 
 /**
+ * A file that a new entry refers to: one that this page uploaded, or one of this space.
+ */
+export type Attach = { 
+/**
+ * Its hash, as the upload returned it.
+ */
+hash: string, 
+/**
+ * Its name: 1 to 255 bytes, no path.
+ */
+name: string, 
+/**
+ * Its media type, `image/png` and the like; empty where it is not known.
+ */
+type?: string, };
+
+/**
  * One try to reach someone.
  */
 export type Attempt = { 
@@ -150,6 +171,15 @@ way: string,
  * What is being done, or how it failed, in words.
  */
 state: string, };
+
+/**
+ * A file or folder of this space.
+ */
+export type BlobRef = { 
+/**
+ * Its hash.
+ */
+hash: string, };
 
 /**
  * Whom to block.
@@ -256,7 +286,11 @@ kind: EntryKind,
 /**
  * What it says; null where the body was deleted or can't be read.
  */
-body: Body | null, };
+body: Body | null, 
+/**
+ * The files that it refers to.
+ */
+attachments: Array<FileRef>, };
 
 /**
  * An entry, and how far the log goes.
@@ -306,7 +340,11 @@ export type ErrorCode = "malformed" | "invalid_request" | "invalid_params" | "un
 /**
  * Something that happened.
  */
-export type Event = { "type": "entry" } & EntryEvent | { "type": "message" } & MessageEvent | { "type": "presence" } & PresenceEvent | { "type": "update" } & PageUpdate | { "type": "status" } & Status | { "type": "opening" } & Opening | { "type": "missed", 
+export type Event = { "type": "entry" } & EntryEvent | { "type": "message" } & MessageEvent | { "type": "presence" } & PresenceEvent | { "type": "update" } & PageUpdate | { "type": "status" } & Status | { "type": "opening" } & Opening | { "type": "files", 
+/**
+ * Those that changed; at first, all that are not absent.
+ */
+files: Array<FileState>, } | { "type": "job" } & JobStage | { "type": "missed", 
 /**
  * How many.
  */
@@ -360,6 +398,150 @@ folder: boolean,
 url: string, };
 
 /**
+ * Someone who gives a file.
+ */
+export type FileSource = { 
+/**
+ * The member; null before it is known who they are.
+ */
+member: string | null, 
+/**
+ * Bytes that came from them since this began.
+ */
+bytes: number, 
+/**
+ * Whether they are sending now.
+ */
+sending: boolean, 
+/**
+ * Why they send no more, where they failed.
+ */
+failure: string | null, };
+
+/**
+ * How far a file is.
+ */
+export type FileStage = "absent" | "waiting" | "fetching" | "paused" | "complete" | "failed";
+
+/**
+ * How far a file or folder of a space is.
+ */
+export type FileState = { 
+/**
+ * Its hash.
+ */
+hash: string, 
+/**
+ * Its size; of a folder, that of all its files, once that is known.
+ */
+size: number, 
+/**
+ * Bytes of it that are here.
+ */
+bytes: number, 
+/**
+ * How it stands.
+ */
+stage: FileStage, 
+/**
+ * Bytes per second, of late; 0 unless it comes.
+ */
+speed: number, 
+/**
+ * Milliseconds that are left at this speed.
+ */
+left: number | null, 
+/**
+ * From whom it comes.
+ */
+from: Array<FileSource>, 
+/**
+ * What is wrong.
+ */
+error: Error | null, };
+
+/**
+ * A file of a folder.
+ */
+export type FolderFileInfo = { 
+/**
+ * Its path inside of the folder; an empty folder's ends with a slash.
+ */
+path: string, 
+/**
+ * Bytes.
+ */
+size: number, 
+/**
+ * Its media type, from its name.
+ */
+type: string, 
+/**
+ * Where this page gets it.
+ */
+url: string, };
+
+/**
+ * Files of a folder, in the order of their paths.
+ */
+export type FolderFiles = { 
+/**
+ * The files.
+ */
+files: Array<FolderFileInfo>, 
+/**
+ * Whether there are more.
+ */
+more: boolean, };
+
+/**
+ * Which files of a folder.
+ */
+export type FolderRead = { 
+/**
+ * The folder's hash.
+ */
+hash: string, 
+/**
+ * Files after this path.
+ */
+after?: string, 
+/**
+ * At most so many: 100 where it is left out, 1,000 at most.
+ */
+limit?: number, };
+
+/**
+ * What to get.
+ */
+export type Get = { 
+/**
+ * A link of `files.share`.
+ */
+link: string, 
+/**
+ * The absolute path of a folder to write to.
+ */
+to: string, };
+
+/**
+ * What was written by a get.
+ */
+export type GotFile = { 
+/**
+ * The name that it was shared by.
+ */
+name: string, 
+/**
+ * Where it is.
+ */
+path: string, 
+/**
+ * Bytes.
+ */
+size: number, };
+
+/**
  * A publishing key to take in.
  */
 export type ImportKey = { 
@@ -398,6 +580,80 @@ space: string,
  * The link as a QR code: an SVG image.
  */
 qr: string, };
+
+/**
+ * Something that takes a while.
+ */
+export type JobRef = { 
+/**
+ * Its id, for the subscription `job`.
+ */
+job: string, };
+
+/**
+ * How far something is that takes a while.
+ */
+export type JobStage = { "stage": "reading", 
+/**
+ * Bytes done.
+ */
+bytes: number, 
+/**
+ * Bytes in all.
+ */
+size: number, 
+/**
+ * Files found.
+ */
+files: number, } | { "stage": "looking", 
+/**
+ * Who is tried, and how that stands.
+ */
+tried: Array<Attempt>, } | { "stage": "fetching", 
+/**
+ * How far they are, one for each file or folder that was shared.
+ */
+files: Array<FileState>, } | { "stage": "writing", 
+/**
+ * Bytes done.
+ */
+bytes: number, 
+/**
+ * Bytes in all.
+ */
+size: number, } | { "stage": "shared", 
+/**
+ * The link. Whoever has it can get the files.
+ */
+link: string, 
+/**
+ * The space of the app Drop that says what is shared.
+ */
+space: string, 
+/**
+ * Bytes.
+ */
+size: number, 
+/**
+ * Files.
+ */
+files: number, 
+/**
+ * What was left out, each with its reason.
+ */
+left_out: Array<string>, } | { "stage": "got", 
+/**
+ * What was written.
+ */
+files: Array<GotFile>, 
+/**
+ * Names that this system can't write, and what stands in their place.
+ */
+renamed: Array<string>, } | { "stage": "failed", 
+/**
+ * Why.
+ */
+error: Error, };
 
 /**
  * A publishing key.
@@ -927,6 +1183,24 @@ lan?: boolean,
 auto_update?: boolean, };
 
 /**
+ * Files and folders to share.
+ */
+export type Share = { 
+/**
+ * Absolute paths.
+ */
+paths: Array<string>, 
+/**
+ * Keeps copies, so that the files may be changed and moved.
+ */
+copy?: boolean, 
+/**
+ * Takes the one file of `paths` over under this name, and removes it there. For what has no
+ * file of its own, like standard input.
+ */
+take?: string, };
+
+/**
  * Which space to open.
  */
 export type SpaceChoice = "invited" | "own" | "public";
@@ -1070,7 +1344,11 @@ kind: EntryKind | null, } | { "to": "messages" } | { "to": "presence" } | { "to"
 /**
  * The `loaded` of the first event, when the subscription is renewed.
  */
-loaded?: string, } | { "to": "status" } | { "to": "opening", 
+loaded?: string, } | { "to": "files" } | { "to": "job", 
+/**
+ * Which.
+ */
+job: string, } | { "to": "status" } | { "to": "opening", 
 /**
  * Which.
  */
@@ -1105,6 +1383,16 @@ export interface Methods {
   "space.send": { params: SendMessage; reply: Sent };
   /** Has all pages of this space load the installed version of their app. */
   "app.reload": { params: Empty; reply: Empty };
+  /** Begins to fetch a file or folder of this space, or goes on. */
+  "blobs.fetch": { params: BlobRef; reply: Empty };
+  /** Stops fetching; what came is kept. */
+  "blobs.pause": { params: BlobRef; reply: Empty };
+  /** Stops fetching, and deletes what is held of it here. It may be fetched again. */
+  "blobs.drop": { params: BlobRef; reply: Empty };
+  /** Files of a folder that is here. */
+  "blobs.files": { params: FolderRead; reply: FolderFiles };
+  /** A link that lets its holder into this space, for pages whose person granted `invite`. */
+  "space.link": { params: Empty; reply: InviteLink };
   /** The state of the node. */
   "node.status": { params: Empty; reply: Status };
   /** Stops the node. */
@@ -1143,6 +1431,12 @@ export interface Methods {
   "spaces.leave": { params: SpaceRef; reply: Empty };
   /** Gives a space a name of one's own, seen by nobody else. */
   "spaces.rename": { params: RenameSpace; reply: Empty };
+  /** Begins to share files and folders. What is then done is told by the subscription `job`. */
+  "files.share": { params: Share; reply: JobRef };
+  /** Begins to get what was shared by a link, and to write it into a folder. */
+  "files.get": { params: Get; reply: JobRef };
+  /** Gives a job up. What came is kept, and goes on from there the next time. */
+  "jobs.cancel": { params: JobRef; reply: Empty };
   /** Connected, known and tried peers. */
   "peers.list": { params: Empty; reply: Peers };
   /** Ends a peer's connections and accepts none any more, or takes that back. */

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::model::{AppInfo, Attempt, Body, Entry, EntryKind, OpenedSpace, PageUpdate, Status};
+use crate::model::{
+    AppInfo, Attempt, Body, Entry, EntryKind, FileState, JobStage, OpenedSpace, PageUpdate, Status,
+};
 use crate::{Access, Error};
 
 /// What to be told of.
@@ -33,6 +35,14 @@ pub enum Subscription {
         #[ts(optional, as = "Option<String>")]
         loaded: Option<String>,
     },
+    /// Page: how far the files of this space are. The first event tells of all that are not absent,
+    /// the next ones of those that changed, at most four times a second.
+    Files,
+    /// Owner: how far a job is.
+    Job {
+        /// Which.
+        job: String,
+    },
     /// Owner: the node's state, at once and on each change, at most four times a second.
     Status,
     /// Owner: what an opening does and asks.
@@ -50,8 +60,9 @@ impl Subscription {
             | Self::Messages
             | Self::Presence
             | Self::Arrival
-            | Self::App { .. } => Access::Page,
-            Self::Status | Self::Opening { .. } => Access::Owner,
+            | Self::App { .. }
+            | Self::Files => Access::Page,
+            Self::Status | Self::Opening { .. } | Self::Job { .. } => Access::Owner,
         }
     }
 }
@@ -72,6 +83,13 @@ pub enum Event {
     Status(Box<Status>),
     /// An opening went on.
     Opening(Box<Opening>),
+    /// How far files are.
+    Files {
+        /// Those that changed; at first, all that are not absent.
+        files: Vec<FileState>,
+    },
+    /// A job went on.
+    Job(Box<JobStage>),
     /// The subscriber was slow: so many events are lost to it.
     Missed {
         /// How many.

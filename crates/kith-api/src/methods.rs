@@ -90,6 +90,17 @@ methods! {
     /// Has all pages of this space load the installed version of their app.
     Page "app.reload" => app_reload(Empty) -> Empty;
 
+    /// Begins to fetch a file or folder of this space, or goes on.
+    Page "blobs.fetch" => blobs_fetch(BlobRef) -> Empty;
+    /// Stops fetching; what came is kept.
+    Page "blobs.pause" => blobs_pause(BlobRef) -> Empty;
+    /// Stops fetching, and deletes what is held of it here. It may be fetched again.
+    Page "blobs.drop" => blobs_drop(BlobRef) -> Empty;
+    /// Files of a folder that is here.
+    Page "blobs.files" => blobs_files(FolderRead) -> FolderFiles;
+    /// A link that lets its holder into this space, for pages whose person granted `invite`.
+    Page "space.link" => space_link(Empty) -> InviteLink;
+
     /// The state of the node.
     Owner "node.status" => node_status(Empty) -> Status;
     /// Stops the node.
@@ -130,6 +141,13 @@ methods! {
     Owner "spaces.leave" => spaces_leave(SpaceRef) -> Empty;
     /// Gives a space a name of one's own, seen by nobody else.
     Owner "spaces.rename" => spaces_rename(RenameSpace) -> Empty;
+
+    /// Begins to share files and folders. What is then done is told by the subscription `job`.
+    Owner "files.share" => files_share(Share) -> JobRef;
+    /// Begins to get what was shared by a link, and to write it into a folder.
+    Owner "files.get" => files_get(Get) -> JobRef;
+    /// Gives a job up. What came is kept, and goes on from there the next time.
+    Owner "jobs.cancel" => jobs_cancel(JobRef) -> Empty;
 
     /// Connected, known and tried peers.
     Owner "peers.list" => peers_list(Empty) -> Peers;

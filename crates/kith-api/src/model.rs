@@ -13,9 +13,11 @@ macro_rules! model {
     )+};
 }
 
+mod files;
 mod people;
 mod updates;
 
+pub use files::*;
 pub use people::*;
 pub use updates::*;
 
@@ -82,6 +84,10 @@ model! {
         #[serde(default = "EntryKind::app")]
         #[ts(optional, as = "Option<EntryKind>")]
         pub kind: EntryKind,
+        /// The files that it refers to, 64 at most.
+        #[serde(default)]
+        #[ts(optional, as = "Option<Vec<Attach>>")]
+        pub attachments: Vec<Attach>,
     }
 
     /// Where the new entry stands.
@@ -140,6 +146,9 @@ model! {
         pub kind: EntryKind,
         /// What it says; null where the body was deleted or can't be read.
         pub body: Option<Body>,
+        /// The files that it refers to.
+        #[serde(default)]
+        pub attachments: Vec<crate::FileRef>,
     }
 
     /// Entries in the order of their serials.

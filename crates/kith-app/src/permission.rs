@@ -11,11 +11,13 @@ pub enum Permission {
     Microphone,
     /// Where the device is, from the browser.
     Location,
+    /// Links that let others into the space, from the node.
+    Invite,
 }
 
 impl Permission {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Camera, Self::Microphone, Self::Location];
+    pub const ALL: [Self; 4] = [Self::Camera, Self::Microphone, Self::Location, Self::Invite];
 
     /// Its name in a manifest.
     pub const fn name(self) -> &'static str {
@@ -23,6 +25,7 @@ impl Permission {
             Self::Camera => "camera",
             Self::Microphone => "microphone",
             Self::Location => "location",
+            Self::Invite => "invite",
         }
     }
 
@@ -37,15 +40,18 @@ impl Permission {
             Self::Camera => "use the camera",
             Self::Microphone => "use the microphone",
             Self::Location => "know where you are",
+            Self::Invite => "make links that let others into its spaces",
         }
     }
 
-    /// The feature of the `Permissions-Policy` header that it opens to the app's own page.
-    pub const fn feature(self) -> &'static str {
+    /// The feature of the `Permissions-Policy` header that it opens to the app's own page; none where
+    /// it is not the browser's to give.
+    pub const fn feature(self) -> Option<&'static str> {
         match self {
-            Self::Camera => "camera",
-            Self::Microphone => "microphone",
-            Self::Location => "geolocation",
+            Self::Camera => Some("camera"),
+            Self::Microphone => Some("microphone"),
+            Self::Location => Some("geolocation"),
+            Self::Invite => None,
         }
     }
 }

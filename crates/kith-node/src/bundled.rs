@@ -29,6 +29,11 @@ pub(crate) fn find(app: &AppId) -> Option<BundledApp> {
     all().find(|bundled| bundled.id() == *app)
 }
 
+/// The id of the bundled app of that name.
+pub(crate) fn id(name: &str) -> Option<AppId> {
+    all().find(|bundled| bundled.name == name).map(|bundled| bundled.id())
+}
+
 impl BundledApp {
     /// The app's id.
     pub(crate) fn id(&self) -> AppId {

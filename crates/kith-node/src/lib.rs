@@ -13,6 +13,7 @@ mod clock;
 mod config;
 pub mod discovery;
 mod doorkeeper;
+mod files;
 mod manage;
 mod network;
 mod node;

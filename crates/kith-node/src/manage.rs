@@ -192,6 +192,7 @@ impl Inner {
             self.sync.leave(&space);
             self.overlay.unwant_all(Reason::Space(space));
             self.spaces.remove(&space);
+            self.transfers.forget(&space);
             self.problems.lock().expect("no panic while held").forget(&space);
             self.changed();
         }
@@ -346,7 +347,7 @@ pub(crate) fn display_name(record: &SpaceRecord, app_name: &str) -> String {
 }
 
 /// A path as it stands in a URL (RFC 3986, section 3.3): what means something there is encoded.
-fn encode_path(path: &str) -> String {
+pub(crate) fn encode_path(path: &str) -> String {
     path.bytes().fold(String::with_capacity(path.len()), |mut url, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             url.push(char::from(byte));

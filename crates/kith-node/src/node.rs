@@ -17,6 +17,7 @@ use crate::clock::now_ms;
 use crate::config::Config;
 use crate::discovery::{Discovery, Remembered};
 use crate::doorkeeper::Doorkeeper;
+use crate::files::{Fetches, Jobs, Transfers, Uploads};
 use crate::network;
 use crate::opening::Openings;
 use crate::problems::Problems;
@@ -49,6 +50,10 @@ pub(crate) struct Inner {
     pub(crate) openings: Openings,
     pub(crate) updates: Updates,
     pub(crate) running: Running,
+    pub(crate) transfers: Transfers,
+    pub(crate) fetches: Fetches,
+    pub(crate) uploads: Uploads,
+    pub(crate) jobs: Jobs,
     pub(crate) discovery: Mutex<Discovery>,
     pub(crate) remembered: Remembered,
     pub(crate) problems: Mutex<Problems>,
@@ -81,6 +86,10 @@ impl Node {
             openings: Openings::default(),
             updates: Updates::default(),
             running: Running::default(),
+            transfers: Transfers::default(),
+            fetches: Fetches::default(),
+            uploads: Uploads::default(),
+            jobs: Jobs::default(),
             discovery: Mutex::new(discovery),
             remembered,
             problems: Mutex::default(),
@@ -111,6 +120,8 @@ impl Node {
         }
         inner.spawn(inner.clone().run_events(events));
         inner.spawn(inner.clone().follow_updates());
+        inner.spawn(inner.clone().tell_changed_files());
+        inner.resume_files().await?;
         inner.start_discovery(found);
         Ok(Self { inner })
     }

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use kith_api::{
-    AppInfo, AppRef, Append, Appended, Apps, BlockPeer, BoxFuture, Caller, CreateSpace, Doorkeeper,
-    Empty, Entries, Error, ErrorCode, EventStream, Events, ExportedKey, File, Files, ImportKey,
-    Invite, InviteLink, KeyInfo, KeyRef, Keys, Me, Members, OpenBegin, OpenBegun, OpenConfirm,
-    OpenedSpace, OpeningRef, Origin, PageLink, PageUrl, Peers, Place, ProblemRef, Publish,
-    Published, Read, Removed, RenameSpace, Result, SendMessage, Sent, Service, SetName, Settings,
-    SettingsChange, SpaceRef, Spaces, Status, Subscription,
+    AppInfo, AppRef, Append, Appended, Apps, BlobRef, BlockPeer, BoxFuture, Caller, CreateSpace,
+    Doorkeeper, Empty, Entries, Error, ErrorCode, EventStream, Events, ExportedKey, File,
+    FolderFiles, FolderRead, Get, ImportKey, Invite, InviteLink, JobRef, KeyInfo, KeyRef, Keys, Me,
+    Members, OpenBegin, OpenBegun, OpenConfirm, OpenedSpace, OpeningRef, Origin, PageLink, PageUrl,
+    Peers, Place, ProblemRef, Publish, Published, Read, Removed, RenameSpace, Result, SendMessage,
+    Sent, Service, SetName, Settings, SettingsChange, Share, SpaceRef, Spaces, Status,
+    Subscription,
 };
 use kith_log::SpaceId;
 
+use crate::files::parse_hash;
 use crate::node::Node;
 
 /// The space of a page. Dispatch has checked that it is a page that calls.
@@ -42,13 +44,29 @@ impl Service for Node {
             Ok(Empty {})
         }
         space_append(node, caller, append: Append) -> Appended {
-            node.spaces.append(&space_of(caller)?, append).await
+            node.append(&space_of(caller)?, append).await
         }
         space_read(node, caller, read: Read) -> Entries { node.spaces.read(&space_of(caller)?, &read) }
         space_members(node, caller, _none: Empty) -> Members { node.spaces.members(&space_of(caller)?) }
         space_send(node, caller, message: SendMessage) -> Sent {
             node.spaces.send(&space_of(caller)?, message)
         }
+        blobs_fetch(node, caller, blob: BlobRef) -> Empty {
+            node.fetch_file(space_of(caller)?, parse_hash(&blob.hash)?, None).await?;
+            Ok(Empty {})
+        }
+        blobs_pause(node, caller, blob: BlobRef) -> Empty {
+            node.pause_file(space_of(caller)?, parse_hash(&blob.hash)?).await?;
+            Ok(Empty {})
+        }
+        blobs_drop(node, caller, blob: BlobRef) -> Empty {
+            node.drop_file(space_of(caller)?, parse_hash(&blob.hash)?).await?;
+            Ok(Empty {})
+        }
+        blobs_files(node, caller, read: FolderRead) -> FolderFiles {
+            node.folder_files(space_of(caller)?, read).await
+        }
+        space_link(node, caller, _none: Empty) -> InviteLink { node.link_for_page(space_of(caller)?).await }
 
         app_reload(node, caller, _none: Empty) -> Empty {
             node.reload_pages(&space_of(caller)?)?;
@@ -102,6 +120,12 @@ impl Service for Node {
             node.block_peer(&block).await?;
             Ok(Empty {})
         }
+        files_share(node, _caller, share: Share) -> JobRef { node.share_files(share).await }
+        files_get(node, _caller, get: Get) -> JobRef { node.get_files(get).await }
+        jobs_cancel(node, _caller, job: JobRef) -> Empty {
+            node.jobs.cancel(&job.job)?;
+            Ok(Empty {})
+        }
         keys_list(node, _caller, _none: Empty) -> Keys { Ok(Keys { keys: node.apps.keys()? }) }
         keys_export(node, _caller, key: KeyRef) -> ExportedKey {
             let (name, secret) = node.apps.find_key(&key.key)?;
@@ -137,6 +161,8 @@ impl Events for Node {
                 Subscription::App { loaded } => {
                     node.watch_app(space_of(caller)?, loaded.as_deref())
                 }
+                Subscription::Files => node.watch_files(space_of(caller)?),
+                Subscription::Job { job } => node.jobs.watch(&job),
                 Subscription::Status => Ok(node.watch_status()),
                 Subscription::Opening { opening } => node.openings.watch(&opening),
             }
@@ -191,5 +217,3 @@ impl Doorkeeper for Node {
         })
     }
 }
-
-impl Files for Node {}

@@ -8,11 +8,12 @@ use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use futures_util::stream::{self, StreamExt};
 use kith_api::{
-    Append, Appended, Body, Entries, Entry, EntryEvent, EntryKind, Error, ErrorCode, Event,
-    EventStream, MAX_BODY, MAX_READ, Me, Member, Members, MessageEvent, PresenceEvent, Read,
-    Result, SendMessage, Sent, SetName,
+    Appended, Body, Entries, Entry, EntryEvent, EntryKind, Error, ErrorCode, Event, EventStream,
+    MAX_BODY, MAX_READ, Me, Member, Members, MessageEvent, PresenceEvent, Read, Result,
+    SendMessage, Sent, SetName,
 };
 use kith_app::AppId;
+use kith_log::file::Attachment;
 use kith_log::{AuthorId, BodyKind, SpaceId};
 use kith_overlay::space::{self, Author, SpaceConfig};
 use kith_overlay::transport::{SpaceKey, SpaceRef};
@@ -20,6 +21,7 @@ use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::now_ms;
+use crate::files::file_ref;
 use crate::manage::display_name;
 use crate::settings::{SettingsStore, person_name};
 use crate::store::{MAX_REMOVED, MemberRecord, Query, SpaceRecord, Store, StoreError, StoredEntry};
@@ -134,7 +136,7 @@ impl Spaces {
         let own = self.store.next_incarnation(*space, author).await?;
         if self.store.log(space, &own.secret.author())?.is_none() {
             let name = self.own_name(space)?;
-            self.write(space, BodyKind::Profile, name.into_bytes()).await?;
+            self.write(space, kith_log::Body::new(BodyKind::Profile, name.into_bytes())).await?;
         }
         if diverged && self.store.has_aside(space)? {
             self.sync.forget(space, author).await;
@@ -245,14 +247,20 @@ impl Spaces {
     pub(crate) async fn set_name(&self, space: &SpaceId, name: &SetName) -> Result<()> {
         let name = person_name(&name.name)?;
         if self.me(space)?.name != name {
-            self.write(space, BodyKind::Profile, name.into_bytes()).await?;
+            self.write(space, kith_log::Body::new(BodyKind::Profile, name.into_bytes())).await?;
         }
         Ok(())
     }
 
     /// Appends what a page says.
-    pub(crate) async fn append(&self, space: &SpaceId, append: Append) -> Result<Appended> {
-        let (kind, payload) = match (append.kind, append.body) {
+    pub(crate) async fn append(
+        &self,
+        space: &SpaceId,
+        kind: EntryKind,
+        body: Body,
+        attachments: Vec<Attachment>,
+    ) -> Result<Appended> {
+        let (kind, payload) = match (kind, body) {
             (EntryKind::App, Body::Json(json)) => (BodyKind::App, to_json(&json)?),
             (EntryKind::App, Body::Bytes(text)) => (BodyKind::Bytes, from_base64(&text)?),
             (EntryKind::Update, Body::Json(json)) => (BodyKind::Update, to_json(&json)?),
@@ -260,20 +268,15 @@ impl Spaces {
                 return Err(Error::new(ErrorCode::InvalidParams, "An update is JSON, not bytes."));
             }
         };
-        self.write(space, kind, payload).await
+        self.write(space, kith_log::Body::with_attachments(kind, attachments, payload)).await
     }
 
     /// Writes to one's own log, then tells the peers.
-    pub(crate) async fn write(
-        &self,
-        space: &SpaceId,
-        kind: BodyKind,
-        payload: Vec<u8>,
-    ) -> Result<Appended> {
-        if payload.len() > MAX_BODY {
+    async fn write(&self, space: &SpaceId, body: kith_log::Body) -> Result<Appended> {
+        if body.to_plain().map_or(true, |plain| plain.len() > MAX_BODY + 1) {
             return Err(too_large("An entry"));
         }
-        self.get(space)?.writer.write(kith_log::Body::new(kind, payload)).await
+        self.get(space)?.writer.write(body).await
     }
 
     pub(crate) fn read(&self, space: &SpaceId, read: &Read) -> Result<Entries> {
@@ -457,6 +460,7 @@ fn kinds(kind: Option<EntryKind>) -> Vec<BodyKind> {
 
 /// An entry as a page sees it; `None` for those of kith itself.
 fn to_entry(entry: StoredEntry) -> Option<Entry> {
+    let attachments = entry.body.iter().flat_map(|body| &body.attachments).map(file_ref).collect();
     let (kind, body) = match entry.body {
         None => (EntryKind::App, None),
         Some(body) => match body.kind {
@@ -476,6 +480,7 @@ fn to_entry(entry: StoredEntry) -> Option<Entry> {
         time: entry.time,
         kind,
         body,
+        attachments,
     })
 }
 

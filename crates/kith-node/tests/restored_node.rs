@@ -34,7 +34,8 @@ async fn say(node: &Node, page: &Caller, what: &str, count: usize) -> Vec<String
     let mut said = Vec::new();
     for n in 0..count {
         let text = format!("{what} {n}");
-        let append = Append { body: Body::Json(json!(text)), kind: EntryKind::App };
+        let body = Body::Json(json!(text));
+        let append = Append { body, kind: EntryKind::App, attachments: Vec::new() };
         node.space_append(page, append).await.expect("it is written");
         said.push(text);
     }

@@ -30,7 +30,8 @@ fn page(opened: &OpenedSpace) -> Caller {
 }
 
 fn says(text: &str) -> Append {
-    Append { body: Body::Json(json!({ "text": text })), kind: EntryKind::App }
+    let body = Body::Json(json!({ "text": text }));
+    Append { body, kind: EntryKind::App, attachments: Vec::new() }
 }
 
 /// The next entry's body.

@@ -33,6 +33,7 @@ Examples:
   kith                     start kith, or open the dashboard of the running one
   kith open kith://…       open an app from a link that somebody sent you
   kith invite Chat         make a link that lets a friend into your chat
+  kith share holiday.mp4   make a link by which a friend gets a file or folder
   kith demo                try it: three people on this machine, Chat open for each
 "
 )]
@@ -76,6 +77,10 @@ pub(crate) enum Command {
     Open(Open),
     /// Make a link that lets its holder into a space
     Invite(Invite),
+    /// Make a link by which others get files and folders of yours
+    Share(Share),
+    /// Get what somebody shared
+    Get(Get),
     /// Leave a space and delete what is held of it here
     Leave(Leave),
     /// List the installed apps, their spaces, and what they use
@@ -163,6 +168,47 @@ pub(crate) struct Invite {
     /// The name or id of a space, or of an app
     #[arg(value_name = "APP-OR-SPACE")]
     pub(crate) target: String,
+}
+
+#[derive(Args, Debug)]
+#[command(help_template = TEMPLATE, before_help = "\
+Examples:
+  kith share holiday.mp4 photos/    files and folders, as they are
+  kith share --copy report.pdf      a copy: the file may be changed and moved
+  tar c . | kith share - --name src.tar
+", after_help = "\
+Whoever has the link can get them as long as kith runs here, and from everybody who has got them
+before. Files are read from where they are: one that was changed is given to nobody. What is smaller
+than 256 KiB and in a folder is copied in any case. To stop, leave the space: `kith leave`.")]
+pub(crate) struct Share {
+    /// Files and folders; - for standard input
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Keep copies, so that the files may be changed and moved
+    #[arg(long)]
+    pub(crate) copy: bool,
+    /// What to call what comes from standard input
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Args, Debug)]
+#[command(help_template = TEMPLATE, before_help = "\
+Examples:
+  kith get kith://…               into this folder
+  kith get kith://… -o Downloads  into another one
+  kith get kith://… -o - | tar x  one file to standard output, once all of it is here
+", after_help = "\
+Nothing is overwritten: where a name is taken, the next free one is used. One that was cut off goes
+on where it stopped, by the same command. What was got is given to others from where it is, until
+it is changed or moved, or the space is left.")]
+pub(crate) struct Get {
+    /// A link of `kith share`, or of the app Drop
+    #[arg(value_name = "LINK")]
+    pub(crate) link: String,
+    /// The folder to write to; - for standard output
+    #[arg(long = "out", short, value_name = "DIR", default_value = ".")]
+    pub(crate) out: PathBuf,
 }
 
 #[derive(Args, Debug)]

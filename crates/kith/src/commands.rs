@@ -2,13 +2,16 @@
 
 mod apps;
 mod demo;
+mod get;
 mod invite;
+mod job;
 mod key;
 mod leave;
 mod open;
 mod page;
 mod peers;
 mod publish;
+mod share;
 mod status;
 mod stop;
 mod up;
@@ -105,6 +108,8 @@ async fn dispatch(context: &Context, command: Option<Command>) -> Result<()> {
         Some(Command::Leave(args)) => leave::leave(context, &args).await,
         Some(Command::Apps) => apps::apps(context).await,
         Some(Command::Key(args)) => key::key(context, args.action).await,
+        Some(Command::Share(args)) => share::share(context, &args).await,
+        Some(Command::Get(args)) => get::get(context, &args).await,
         Some(Command::Peers(args)) => peers::peers(context, args.action).await,
         Some(Command::Demo(args)) => demo::demo(context, &args).await,
     }

@@ -12,7 +12,7 @@ from wire import Reader, must, u64, u8
 
 BUNDLE_SIZE = 64 << 20
 MANIFEST_SIZE = 64 << 10
-PERMISSIONS = {"camera", "microphone", "location"}
+PERMISSIONS = {"camera", "microphone", "location", "invite"}
 INTERFACE = 1
 DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 

@@ -16,6 +16,7 @@
 //! - An own entry is on disk before anybody gets it, so no crash makes an author fork.
 
 mod apps;
+mod attached;
 mod backend;
 mod blobs;
 mod database;
@@ -39,6 +40,7 @@ mod watch;
 mod writer;
 
 pub use apps::AppRecord;
+pub use attached::Wanted;
 pub use blobs::{
     AddProgress, AddStage, AddedFile, Adding, ChangedFile, Expected, FilePlace, FileSource,
     MAX_CHANGED, Upload,

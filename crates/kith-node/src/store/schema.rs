@@ -6,7 +6,7 @@ use super::database::Database;
 use super::error::StoreError;
 
 /// The format that this kith writes.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 
 /// Where a database says of itself what it is: by names below.
 pub(super) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
@@ -31,8 +31,12 @@ pub(super) const USAGE: TableDefinition<'static, [u8; 32], (u64, u64)> =
 type Step = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// All steps. A database that is new has format 0, and takes them all.
-const STEPS: [Step; VERSION as usize] =
-    [lay_tables, super::logs::part_arrivals, super::blobs::lay_file_tables];
+const STEPS: [Step; VERSION as usize] = [
+    lay_tables,
+    super::logs::part_arrivals,
+    super::blobs::lay_file_tables,
+    super::attached::lay_tables,
+];
 
 /// Brings the database to [`VERSION`], each step in a transaction of its own: a power cut between
 /// two steps costs nothing.

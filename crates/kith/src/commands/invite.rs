@@ -8,6 +8,7 @@ use crate::args;
 use crate::control::Client;
 use crate::failure::Result;
 use crate::names::{self, Named};
+use crate::output::Output;
 
 pub(super) async fn invite(context: &Context, args: &args::Invite) -> Result<()> {
     let mut client = context.client().await?;
@@ -16,17 +17,22 @@ pub(super) async fn invite(context: &Context, args: &args::Invite) -> Result<()>
     let InviteLink { link, space, .. } = &invitation;
     context.output.object(&serde_json::json!({ "link": link, "space": space }));
     context.output.line("Whoever has this link can join:\n");
-    context.output.line(format_args!("  {link}"));
-    if context.output.person
+    show(context.output, link);
+    context.output.next("kith open LINK", "on your friend's machine");
+    Ok(())
+}
+
+/// A link, and for a person its QR code.
+pub(super) fn show(output: Output, link: &str) {
+    output.line(format_args!("  {link}"));
+    if output.person
         && let Ok(code) = qrcode::QrCode::new(link)
     {
         // The light parts are drawn, since most terminals are dark.
         let mut image = code.render::<Dense1x2>();
         let code = image.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
-        context.output.line(format_args!("\n{code}"));
+        output.line(format_args!("\n{code}"));
     }
-    context.output.next("kith open LINK", "on your friend's machine");
-    Ok(())
 }
 
 /// The id that is meant: a space's, else an app's.

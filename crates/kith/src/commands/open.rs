@@ -86,7 +86,7 @@ async fn follow(
         let Event::Opening(state) = event else { continue };
         match state.stage {
             OpeningStage::Fetching { tried, bytes: 0, .. } => {
-                bar.draw(&looking(&tried));
+                bar.draw(&looking("the app", &tried));
             }
             OpeningStage::Fetching { bytes, size, .. } => {
                 bar.draw_transfer("Fetching", bytes, size)
@@ -106,13 +106,13 @@ async fn follow(
 }
 
 /// Who is tried: one of them, and how many more.
-fn looking(tried: &[Attempt]) -> String {
+pub(super) fn looking(what: &str, tried: &[Attempt]) -> String {
     let more = match tried.len() {
         0 | 1 => String::new(),
         n => format!(", and {} more", n - 1),
     };
     let first = tried.first().map(|attempt| format!(" {}{more}", attempt.state));
-    format!("Looking for someone who has the app…{}", first.unwrap_or_default())
+    format!("Looking for someone who has {what}…{}", first.unwrap_or_default())
 }
 
 /// What the app is and asks for, and the person's answer.
@@ -193,7 +193,7 @@ mod tests {
     fn a_wait_says_who_is_tried() {
         let tried = |n: usize| {
             let one = Attempt { peer: "p".into(), way: "link".into(), state: "Connecting".into() };
-            looking(&vec![one; n])
+            looking("the app", &vec![one; n])
         };
         assert_eq!(tried(0), "Looking for someone who has the app…");
         assert_eq!(tried(1), "Looking for someone who has the app… Connecting");

@@ -61,6 +61,14 @@ answers! {
     keys_list(Empty) -> Keys = reply(Keys { keys: Vec::new() });
     keys_export(KeyRef) -> ExportedKey = nothing("key");
     keys_import(ImportKey) -> KeyInfo = nothing("key");
+    blobs_fetch(BlobRef) -> Empty = nothing("file");
+    blobs_pause(BlobRef) -> Empty = nothing("file");
+    blobs_drop(BlobRef) -> Empty = nothing("file");
+    blobs_files(FolderRead) -> FolderFiles = nothing("folder");
+    space_link(Empty) -> InviteLink = nothing("space");
+    files_share(Share) -> JobRef = nothing("file");
+    files_get(Get) -> JobRef = nothing("file");
+    jobs_cancel(JobRef) -> Empty = nothing("job");
 }
 
 impl Events for Fixture {

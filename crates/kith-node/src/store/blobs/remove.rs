@@ -135,6 +135,40 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Takes a scope off some blobs, and deletes those that are in no other.
+    pub(in crate::store) async fn release(
+        &self,
+        scope: BlobScope,
+        hashes: Vec<[u8; 32]>,
+    ) -> Result<(), StoreError> {
+        for hash in &hashes {
+            if let Some(live) = self.blobs().live(hash) {
+                live.change(|blob| leave(blob, scope));
+            }
+        }
+        let gone = self
+            .write(hashes.len() * 128, move |tx| {
+                let mut gone = Vec::new();
+                for hash in &hashes {
+                    let Some(mut blob) = table::find(&tx.look(BLOBS)?, hash)? else { continue };
+                    if leave(&mut blob, scope) {
+                        table::replace(tx, hash, &blob)?;
+                    }
+                    if blob.scopes.is_empty() {
+                        gone.push(*hash);
+                    }
+                }
+                Ok(gone)
+            })
+            .await?;
+        for hash in gone {
+            self.delete(hash, true).await?;
+        }
+        Ok(())
+    }
+}
+
 /// Takes a scope off; says whether it was there.
 fn leave(blob: &mut Blob, scope: BlobScope) -> bool {
     let before = blob.scopes.len();

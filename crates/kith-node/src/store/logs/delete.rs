@@ -8,6 +8,7 @@ use super::{
     ARRIVALS, ASIDE, CARRIED, CLOCKS, ENTRIES, FORKS, LOGS, MEMBERS, NAMES, NUMBERS, OWN, PAST,
     SEGMENTS, SERIAL_FLOOR, all_of,
 };
+use crate::store::attached;
 use crate::store::error::StoreError;
 use crate::store::writer::Tx;
 
@@ -35,6 +36,7 @@ pub(in crate::store) fn delete_space(tx: &Tx<'_>, space: &SpaceId) -> Result<(),
         segments.retain_in((number, 0)..=(number, u64::MAX), |_, _| false)?;
         entries.retain_in((number, 0)..=(number, u64::MAX), |_, _| false)?;
     }
+    attached::delete_space(tx, space)?;
     tx.change(MEMBERS)?.retain_in(all_of(space), |_, _| false)?;
     tx.change(PAST)?.retain_in(all_of(space), |_, _| false)?;
     tx.change(FORKS)?.retain_in(all_of(space), |_, _| false)?;

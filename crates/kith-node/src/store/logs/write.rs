@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use kith_app::SpaceKeys;
+use kith_log::file::Attachment;
 use kith_log::{
     AuthorId, Body, BodyKind, Entry, Head, KnownLog, Place, Placement, SpaceId, VerifiedRun,
 };
@@ -12,6 +13,7 @@ use super::log::{self, Log};
 use super::{
     ARRIVALS, CLOCKS, ENTRIES, LAST_LOG, NAMES, SEGMENTS, UNREADABLE, members, next_number,
 };
+use crate::store::attached;
 use crate::store::error::StoreError;
 use crate::store::usage::{self, Usage};
 use crate::store::writer::Tx;
@@ -24,6 +26,8 @@ pub(super) struct Gist {
     kind: u8,
     /// A profile's name.
     name: Option<String>,
+    /// The files that it names.
+    attachments: Vec<Attachment>,
 }
 
 impl Gist {
@@ -36,9 +40,11 @@ impl Gist {
         let place = Place { space: *space, author: *author, epoch: entry.header.epoch };
         let body = entry.body.as_deref();
         let body = body.and_then(|body| Body::open(body, Some(keys.read.as_bytes()), &place).ok());
-        let Some(body) = body else { return Self { kind: UNREADABLE, name: None } };
+        let Some(body) = body else {
+            return Self { kind: UNREADABLE, name: None, attachments: Vec::new() };
+        };
         let name = (body.kind == BodyKind::Profile).then(|| shown(&body.payload)).flatten();
-        Self { kind: body.kind as u8, name }
+        Self { kind: body.kind as u8, name, attachments: body.attachments }
     }
 }
 
@@ -93,6 +99,7 @@ pub(super) fn write_run(
             let row = encode_entry(entry);
             table.insert((number, index), row.as_slice())?;
             order.insert((arrivals, gist.kind, serial), (number, index))?;
+            attached::note(tx, space, serial, &gist.attachments)?;
             bytes += row.len() as u64;
         }
     }

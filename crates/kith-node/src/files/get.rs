@@ -1,0 +1,209 @@
+//! Getting what was shared by a link.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kith_api::{Error, ErrorCode, Get, GotFile, JobRef, JobStage, Result};
+use kith_app::{Destination, Link};
+use kith_log::SpaceId;
+use kith_log::file::Attachment;
+use tokio::runtime::Handle;
+
+use super::export::{Opened, write_new};
+use super::fetch::Piece;
+use super::jobs::Job;
+use super::names;
+use super::transfers::{Key, Transfer};
+use crate::node::Inner;
+
+/// Between two looks at who is tried.
+const LOOK: Duration = Duration::from_millis(500);
+/// Most files and folders that one get takes: those of the newest entries.
+const MAX_FILES: usize = 1_024;
+
+/// Transfers that pause where the person gives up what they were begun for.
+struct Pausing {
+    node: Arc<Inner>,
+    keys: Vec<Key>,
+}
+
+impl Drop for Pausing {
+    fn drop(&mut self) {
+        let keys = std::mem::take(&mut self.keys);
+        let node = self.node.clone();
+        // When kith stops, nothing is paused: it goes on at the next start.
+        self.node.spawn(async move {
+            for (space, hash) in keys {
+                if let Err(error) = node.pause_file(space, hash).await {
+                    tracing::debug!(%space, %error, "a file is not paused");
+                }
+            }
+        });
+    }
+}
+
+impl Inner {
+    /// Begins to get what was shared by a link.
+    pub(crate) async fn get_files(self: &Arc<Self>, get: Get) -> Result<JobRef> {
+        let link: Link = get.link.trim().parse().map_err(|error| {
+            Error::new(ErrorCode::BadLink, "This link can't be read.")
+                .why(format!("{error}."))
+                .todo("Copy it again, whole, from whoever sent it.")
+        })?;
+        let Destination::Space(secret) = link.destination().clone() else {
+            return Err(Error::new(ErrorCode::BadLink, "Nothing is shared by this link.")
+                .why("It leads to an app, not to files.")
+                .todo("Open it: “kith open”."));
+        };
+        let to = PathBuf::from(&get.to);
+        if !to.is_absolute() {
+            return Err(Error::new(ErrorCode::InvalidParams, "The path must be absolute."));
+        }
+        std::fs::create_dir_all(&to).map_err(|error| super::export::not_written(&to, &error))?;
+        let space = self.join(*link.app(), secret, None).await?;
+        if let Some(inviter) = link.inviter() {
+            self.want_in_space(inviter, &space);
+        }
+        let job = self.start_job(JobStage::Looking { tried: Vec::new() }, move |node, job| {
+            node.get_into(job, space, to)
+        })?;
+        Ok(JobRef { job })
+    }
+
+    async fn get_into(
+        self: Arc<Self>,
+        job: Arc<Job>,
+        space: SpaceId,
+        to: PathBuf,
+    ) -> Result<JobStage> {
+        let mut done: Vec<(Arc<Transfer>, GotFile)> = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut pausing = Pausing { node: self.clone(), keys: Vec::new() };
+        loop {
+            // What came while others were fetched is got, too.
+            let mut attached = self.look(&job, &space).await?;
+            attached.retain(|attachment| seen.insert(attachment.hash));
+            if attached.is_empty() {
+                break;
+            }
+            let mut under_way = Vec::new();
+            let mut taken = BTreeSet::new();
+            for attachment in attached {
+                let path = self.place(&space, &attachment, &to, &mut taken)?;
+                let transfer = self.fetch_file(space, attachment.hash, Some(path.clone())).await?;
+                pausing.keys.push(transfer.key);
+                under_way.push((transfer, path));
+            }
+            self.follow(&job, &under_way).await?;
+            pausing.keys.clear();
+            for (transfer, path) in under_way {
+                let got = self.deliver(&transfer, path).await?;
+                done.push((transfer, got));
+            }
+        }
+        let renamed = done.iter().flat_map(|(transfer, _)| transfer.renamed()).collect();
+        Ok(JobStage::Got { files: done.into_iter().map(|(_, got)| got).collect(), renamed })
+    }
+
+    /// What is attached in a space, once anything is known.
+    async fn look(&self, job: &Job, space: &SpaceId) -> Result<Vec<Attachment>> {
+        let mut arrivals = self.store.watch(space)?;
+        loop {
+            arrivals.mark_unchanged();
+            let attached = self.store.attached(space, MAX_FILES)?;
+            if !attached.is_empty() {
+                return Ok(attached);
+            }
+            let peers = self.overlay.snapshot().peers;
+            job.tell(JobStage::Looking { tried: self.trying(&peers, space) });
+            if let Ok(Err(_stopped)) = tokio::time::timeout(LOOK, arrivals.changed()).await {
+                return Err(Error::new(ErrorCode::SpaceLeft, "The space was left meanwhile."));
+            }
+        }
+    }
+
+    /// Where a file or folder is written: where it was before, when it was cut off; else under the
+    /// next free name.
+    fn place(
+        &self,
+        space: &SpaceId,
+        attachment: &Attachment,
+        to: &Path,
+        taken: &mut BTreeSet<PathBuf>,
+    ) -> Result<PathBuf> {
+        let before =
+            self.transfers.get(space, &attachment.hash).and_then(|of| of.destination.clone());
+        let before = match before {
+            None => self.store.file_path(&attachment.hash)?,
+            before => before,
+        };
+        if let Some(before) = before.filter(|path| path.parent() == Some(to)) {
+            taken.insert(before.clone());
+            return Ok(before);
+        }
+        let path = names::free(to, &attachment.name, taken).ok_or_else(|| {
+            Error::new(ErrorCode::AlreadyExists, "There are too many files of this name.")
+                .why(format!("“{}” and 9,999 more are there.", attachment.name))
+                .todo("Get it into another folder.")
+        })?;
+        taken.insert(path.clone());
+        Ok(path)
+    }
+
+    /// Tells how far transfers are, until all are over.
+    async fn follow(&self, job: &Job, under_way: &[(Arc<Transfer>, PathBuf)]) -> Result<()> {
+        let tell = || {
+            let files = under_way.iter().map(|(transfer, _)| self.state_of(transfer));
+            job.tell(JobStage::Fetching { files: files.collect() });
+        };
+        let mut changes = self.transfers.changes();
+        let all = async {
+            for (transfer, _) in under_way {
+                transfer.finished().await?;
+            }
+            Ok(())
+        };
+        tokio::pin!(all);
+        loop {
+            tell();
+            tokio::select! {
+                done = &mut all => return done,
+                _ = changes.changed() => {}
+            }
+            // Changes come by the hundred in a second.
+            tokio::select! {
+                done = &mut all => return done,
+                () = tokio::time::sleep(LOOK / 5) => {}
+            }
+        }
+    }
+
+    /// Writes a file that was here in another place already.
+    async fn deliver(&self, transfer: &Transfer, path: PathBuf) -> Result<GotFile> {
+        let attachment = &transfer.attachment;
+        let got = |path: &Path, size| GotFile {
+            name: attachment.name.as_str().to_owned(),
+            path: path.to_string_lossy().into_owned(),
+            size,
+        };
+        if attachment.folder {
+            let size = transfer.watch().borrow().size;
+            return Ok(got(transfer.destination.as_deref().unwrap_or(&path), size));
+        }
+        match self.store.file_path(&attachment.hash)? {
+            Some(place) if place.parent() == path.parent() => Ok(got(&place, attachment.size)),
+            _ => {
+                let piece = Piece::of(attachment);
+                let (store, runtime, to) = (self.store.clone(), Handle::current(), path.clone());
+                let space = transfer.key.0;
+                let write = move || write_new(&mut Opened::new(store, runtime, space, piece), &to);
+                tokio::task::spawn_blocking(write)
+                    .await
+                    .map_err(|_| Error::new(ErrorCode::Internal, "The file was not written."))??;
+                Ok(got(&path, attachment.size))
+            }
+        }
+    }
+}

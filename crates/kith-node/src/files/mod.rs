@@ -1,0 +1,103 @@
+//! Files of spaces: what is attached to entries, how it comes and goes, and what a person shares and
+//! gets by a link.
+//!
+//! - `transfers`: files and folders that come; `fetch`: one blob of them; `meter`: how far and how fast.
+//! - `folder`: what is in a folder; `pack`: making one blob of it; `walk`, `names` and `export`: the way
+//!   from and to disk.
+//! - `share`, `get`: what the command line does, as `jobs`.
+//! - `door`: what pages read and hand in (`uploads`); `listing`: what they are told.
+
+mod changed;
+mod door;
+mod export;
+mod fetch;
+mod folder;
+mod get;
+mod jobs;
+mod listing;
+mod meter;
+mod names;
+mod pack;
+mod share;
+mod transfers;
+mod uploads;
+mod walk;
+
+use data_encoding::HEXLOWER;
+use kith_api::{Append, Appended, Attach, Error, ErrorCode, FileRef, MAX_ATTACHMENTS, Result};
+use kith_log::SpaceId;
+use kith_log::file::{Attachment, FileError};
+
+use crate::node::Inner;
+
+pub(crate) use fetch::Fetches;
+pub(crate) use jobs::Jobs;
+pub(crate) use transfers::Transfers;
+pub(crate) use uploads::Uploads;
+
+/// Where a space's pages read its files.
+const URL: &str = "/.kith/blobs/";
+
+pub(crate) fn hex(hash: &[u8; 32]) -> String {
+    HEXLOWER.encode(hash)
+}
+
+/// A hash as pages write it.
+pub(crate) fn parse_hash(text: &str) -> Result<[u8; 32]> {
+    let bytes = HEXLOWER.decode(text.as_bytes()).ok();
+    bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(no_file)
+}
+
+pub(crate) fn no_file() -> Error {
+    Error::new(ErrorCode::NotFound, "There is no such file in this space.")
+}
+
+/// A file as pages see it.
+pub(crate) fn file_ref(attachment: &Attachment) -> FileRef {
+    let hash = hex(&attachment.hash);
+    FileRef {
+        url: format!("{URL}{hash}"),
+        hash,
+        size: attachment.size,
+        name: attachment.name.as_str().to_owned(),
+        media_type: attachment.media_type.as_str().to_owned(),
+        folder: attachment.folder,
+    }
+}
+
+impl Inner {
+    /// What an entry of a space says of a file.
+    pub(crate) fn attachment(&self, space: &SpaceId, hash: &[u8; 32]) -> Result<Attachment> {
+        self.store.attachment(space, hash)?.ok_or_else(no_file)
+    }
+}
+
+impl Inner {
+    /// Appends what a page says, with the files that it names.
+    pub(crate) async fn append(&self, space: &SpaceId, append: Append) -> Result<Appended> {
+        let Append { body, kind, attachments } = append;
+        if attachments.len() > MAX_ATTACHMENTS {
+            return Err(Error::new(ErrorCode::TooLarge, "An entry has 64 files at most.")
+                .todo("Make several entries."));
+        }
+        let attachments = attachments.iter().map(|attach| self.attached(space, attach));
+        let attachments = attachments.collect::<Result<Vec<_>>>()?;
+        self.spaces.append(space, kind, body, attachments).await
+    }
+
+    /// A file that was handed in, or is attached already, under the name that the page gives it.
+    fn attached(&self, space: &SpaceId, attach: &Attach) -> Result<Attachment> {
+        let hash = parse_hash(&attach.hash)?;
+        let known = match self.uploads.get(&(*space, hash)) {
+            Some(known) => known,
+            None => self.attachment(space, &hash)?,
+        };
+        let bad = |error: FileError| {
+            Error::new(ErrorCode::InvalidParams, "This can't be the name or type of a file.")
+                .why(format!("{error}."))
+        };
+        let name = attach.name.parse().map_err(bad)?;
+        let media_type = attach.media_type.parse().map_err(bad)?;
+        Ok(Attachment { name, media_type, ..known })
+    }
+}

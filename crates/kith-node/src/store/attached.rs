@@ -1,0 +1,283 @@
+//! What entries say of files, which blobs make a folder, and what is wanted.
+//!
+//! A blob of a space is named by an attachment of one of its entries, or is a piece of a folder that
+//! is; else nothing refers to it.
+
+use std::path::{Path, PathBuf};
+
+use kith_log::SpaceId;
+use kith_log::file::{Attachment, FileKey};
+use kith_overlay::storage::BlobScope;
+use redb::{ReadableTable, TableDefinition, WriteTransaction};
+use serde::{Deserialize, Serialize};
+
+use super::error::StoreError;
+use super::open::Store;
+use super::platform::{bytes_of_path, path_of_bytes};
+use super::row;
+use super::writer::Tx;
+
+/// Two ids, the space's first.
+type Pair = ([u8; 32], [u8; 32]);
+/// Three of them.
+type Triple = ([u8; 32], [u8; 32], [u8; 32]);
+
+/// Space and hash to the [`AttachedRow`] of the first entry that arrived with it.
+const ATTACHED: TableDefinition<'static, Pair, &[u8]> = TableDefinition::new("attached");
+/// Space, serial and place in the entry, to the hash of an attachment that was the first of its hash.
+const ORDER: TableDefinition<'static, ([u8; 32], u64, u8), [u8; 32]> =
+    TableDefinition::new("attached order");
+/// Space, folder, piece.
+const PIECES: TableDefinition<'static, Triple, ()> = TableDefinition::new("pieces");
+/// Space, piece, folder.
+const FOLDERS: TableDefinition<'static, Triple, ()> = TableDefinition::new("folders of pieces");
+/// Space and hash to a [`WantedRow`].
+const WANTED: TableDefinition<'static, Pair, &[u8]> = TableDefinition::new("wanted");
+
+const NONE: [u8; 32] = [0; 32];
+const ALL: [u8; 32] = [0xff; 32];
+
+pub(super) fn lay_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    transaction.open_table(ATTACHED)?;
+    transaction.open_table(ORDER)?;
+    transaction.open_table(PIECES)?;
+    transaction.open_table(FOLDERS)?;
+    transaction.open_table(WANTED)?;
+    Ok(())
+}
+
+#[derive(Serialize, Deserialize)]
+struct AttachedRow {
+    size: u64,
+    folder: bool,
+    key: Option<[u8; 32]>,
+    name: String,
+    media_type: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WantedRow {
+    destination: Option<Vec<u8>>,
+    paused: bool,
+}
+
+/// A file or folder that is to be fetched, or was until a person paused it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Of which space.
+    pub space: SpaceId,
+    /// Which.
+    pub hash: [u8; 32],
+    /// Where it is written; `None` for the store.
+    pub destination: Option<PathBuf>,
+    /// Whether it waits for the person.
+    pub paused: bool,
+}
+
+/// Notes the attachments of an entry that arrived.
+pub(super) fn note(
+    tx: &Tx<'_>,
+    space: &SpaceId,
+    serial: u64,
+    attachments: &[Attachment],
+) -> Result<(), StoreError> {
+    for (n, attachment) in (0..).zip(attachments) {
+        let mut table = tx.change(ATTACHED)?;
+        let key = (*space.as_bytes(), attachment.hash);
+        if table.get(key)?.is_none() {
+            table.insert(key, encode(attachment).as_slice())?;
+            tx.change(ORDER)?.insert((*space.as_bytes(), serial, n), attachment.hash)?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes all rows of a space.
+pub(super) fn delete_space(tx: &Tx<'_>, space: &SpaceId) -> Result<(), StoreError> {
+    let id = *space.as_bytes();
+    let pairs = (id, NONE)..=(id, ALL);
+    let triples = (id, NONE, NONE)..=(id, ALL, ALL);
+    tx.change(ATTACHED)?.retain_in(pairs.clone(), |_, _| false)?;
+    tx.change(ORDER)?.retain_in((id, 0, 0)..=(id, u64::MAX, u8::MAX), |_, _| false)?;
+    tx.change(PIECES)?.retain_in(triples.clone(), |_, ()| false)?;
+    tx.change(FOLDERS)?.retain_in(triples, |_, ()| false)?;
+    tx.change(WANTED)?.retain_in(pairs, |_, _| false)?;
+    Ok(())
+}
+
+fn encode(attachment: &Attachment) -> Vec<u8> {
+    row::encode(&AttachedRow {
+        size: attachment.size,
+        folder: attachment.folder,
+        key: attachment.key.as_ref().map(|key| *key.as_bytes()),
+        name: attachment.name.as_str().to_owned(),
+        media_type: attachment.media_type.as_str().to_owned(),
+    })
+}
+
+fn decode(hash: [u8; 32], bytes: &[u8]) -> Result<Attachment, StoreError> {
+    let AttachedRow { size, folder, key, name, media_type } = row::decode("attached", bytes)?;
+    let bad = |_| StoreError::bad_row("attached");
+    Ok(Attachment {
+        hash,
+        size,
+        folder,
+        key: key.map(FileKey::from_bytes),
+        name: name.parse().map_err(bad)?,
+        media_type: media_type.parse().map_err(bad)?,
+    })
+}
+
+impl Store {
+    /// What an entry of a space says of a file.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn attachment(
+        &self,
+        space: &SpaceId,
+        hash: &[u8; 32],
+    ) -> Result<Option<Attachment>, StoreError> {
+        self.read(|snapshot| {
+            let row = snapshot.table(ATTACHED)?.get_owned((*space.as_bytes(), *hash))?;
+            row.map(|row| decode(*hash, row.value())).transpose()
+        })
+    }
+
+    /// The files that entries of a space name, those that arrived last first, `most` at most.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn attached(&self, space: &SpaceId, most: usize) -> Result<Vec<Attachment>, StoreError> {
+        let id = *space.as_bytes();
+        self.read(|snapshot| {
+            let (order, table) = (snapshot.table(ORDER)?, snapshot.table(ATTACHED)?);
+            let newest = order.range((id, 0, 0)..=(id, u64::MAX, u8::MAX))?.rev().take(most);
+            let mut attached = Vec::new();
+            for row in newest {
+                let hash = row?.1.value();
+                let row = table.get((id, hash))?.ok_or_else(|| StoreError::bad_row("attached"))?;
+                attached.push(decode(hash, row.value())?);
+            }
+            Ok(attached)
+        })
+    }
+
+    /// Notes of which blobs the files of a folder are made.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn add_pieces(
+        &self,
+        space: SpaceId,
+        folder: [u8; 32],
+        pieces: Vec<[u8; 32]>,
+    ) -> Result<(), StoreError> {
+        let id = *space.as_bytes();
+        self.write(pieces.len() * 192, move |tx| {
+            super::spaces::find(tx, &space)?;
+            let (mut by_folder, mut by_piece) = (tx.change(PIECES)?, tx.change(FOLDERS)?);
+            for piece in &pieces {
+                by_folder.insert((id, folder, *piece), ())?;
+                by_piece.insert((id, *piece, folder), ())?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Notes that a file or folder is to be fetched, also after a restart.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] where the space was left; the disk's.
+    pub async fn want(
+        &self,
+        space: SpaceId,
+        hash: [u8; 32],
+        destination: Option<&Path>,
+        paused: bool,
+    ) -> Result<(), StoreError> {
+        let row = WantedRow { destination: destination.map(bytes_of_path), paused };
+        let row = row::encode(&row);
+        self.write(row.len(), move |tx| {
+            super::spaces::find(tx, &space)?;
+            tx.change(WANTED)?.insert((*space.as_bytes(), hash), row.as_slice())?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Notes that a file or folder is here, or is not to be fetched any more.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn unwant(&self, space: SpaceId, hash: [u8; 32]) -> Result<(), StoreError> {
+        self.write(0, move |tx| {
+            let key = (*space.as_bytes(), hash);
+            if tx.look(WANTED)?.get(key)?.is_some() {
+                tx.change(WANTED)?.remove(key)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// All that is to be fetched.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn wanted(&self) -> Result<Vec<Wanted>, StoreError> {
+        self.read(|snapshot| {
+            let table = snapshot.table(WANTED)?;
+            let rows = table.iter()?;
+            rows.map(|entry| {
+                let (key, bytes) = entry?;
+                let (space, hash) = key.value();
+                let WantedRow { destination, paused } = row::decode("wanted", bytes.value())?;
+                let path = |bytes: Vec<u8>| {
+                    path_of_bytes(&bytes).ok_or_else(|| StoreError::bad_row("wanted"))
+                };
+                let destination = destination.map(path).transpose()?;
+                Ok(Wanted { space: SpaceId::from_bytes(space), hash, destination, paused })
+            })
+            .collect()
+        })
+    }
+
+    /// Deletes what is held of a file or folder for a space. What entries say of it stays, so that it
+    /// can be fetched again; a person's own file stays, and is not given to others any more. Pieces
+    /// that another file or folder of the space is made of stay, too.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn drop_file(&self, space: SpaceId, hash: [u8; 32]) -> Result<(), StoreError> {
+        let id = *space.as_bytes();
+        let gone = self
+            .write(0, move |tx| {
+                let (mut by_folder, mut by_piece) = (tx.change(PIECES)?, tx.change(FOLDERS)?);
+                let attached = tx.look(ATTACHED)?;
+                let mut gone = vec![hash];
+                for row in by_folder.range((id, hash, NONE)..=(id, hash, ALL))? {
+                    gone.push(row?.0.value().2);
+                }
+                by_folder.retain_in((id, hash, NONE)..=(id, hash, ALL), |_, ()| false)?;
+                for piece in &gone {
+                    by_piece.remove((id, *piece, hash))?;
+                }
+                let is_free = |piece: &[u8; 32]| -> Result<bool, StoreError> {
+                    let mut others = by_piece.range((id, *piece, NONE)..=(id, *piece, ALL))?;
+                    let named = *piece != hash && attached.get((id, *piece))?.is_some();
+                    Ok(others.next().is_none() && !named)
+                };
+                let mut free = Vec::new();
+                for piece in gone {
+                    if is_free(&piece)? {
+                        free.push(piece);
+                    }
+                }
+                Ok(free)
+            })
+            .await?;
+        self.release(BlobScope::Space(space), gone).await
+    }
+}
