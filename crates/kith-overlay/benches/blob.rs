@@ -36,23 +36,57 @@ fn main() {
         return;
     }
     tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
-        let (mut one, mut raw, mut many) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut raw, mut one, mut many) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..RUNS {
             raw.push(raw_stream().await);
             one.push(large().await);
             many.push(small().await);
         }
-        let anchor = Some(("one raw iroh stream", raw));
-        figure("one blob of 240 MiB, verified at both ends, memory to memory", &one, &anchor);
-        figure("500 blobs of 300 KiB, 8 at once, the same way", &many, &anchor);
+        figures("one blob of 240 MiB, verified at both ends, memory to memory", &one, &raw);
+        figures("500 blobs of 300 KiB, 8 at once, the same way", &many, &raw);
     });
 }
 
-fn figure(what: &str, samples: &[f64], anchor: &Option<(&str, Vec<f64>)>) {
-    let anchor = anchor.as_ref().map(|(what, samples)| json!({ "what": what, "samples": samples }));
-    let line = json!({ "what": what, "unit": "MiB/s", "goal": "≥ 0.9 of the stream",
-        "samples": samples, "anchor": anchor });
-    println!("{line}");
+/// What a transfer took.
+struct Took {
+    bytes: usize,
+    seconds: f64,
+    /// Processor time of both ends.
+    cpu: f64,
+}
+
+impl Took {
+    /// Measures what happens from here on.
+    fn start() -> (Instant, f64) {
+        (Instant::now(), cpu_seconds())
+    }
+
+    fn since((started, cpu): (Instant, f64), bytes: usize) -> Self {
+        Self { bytes, seconds: started.elapsed().as_secs_f64(), cpu: cpu_seconds() - cpu }
+    }
+}
+
+fn figures(what: &str, samples: &[Took], raw: &[Took]) {
+    let rate = |took: &Took| took.bytes as f64 / MIB / took.seconds;
+    let work = |took: &Took| took.cpu / (took.bytes as f64 / MIB / 1024.0);
+    let figure = |what: String, unit, goal, of: &dyn Fn(&Took) -> f64| {
+        let of_all = |all: &[Took]| all.iter().map(of).collect::<Vec<_>>();
+        let anchor = json!({ "what": "one raw iroh stream", "samples": of_all(raw) });
+        let line = json!({ "what": what, "unit": unit, "goal": goal,
+            "samples": of_all(samples), "anchor": anchor });
+        println!("{line}");
+    };
+    figure(what.to_owned(), "MiB/s", "≥ 0.9 of the stream", &rate);
+    figure(format!("the same: processor time of both ends ({what})"), "s/GiB", "", &work);
+}
+
+/// Processor time of this process, at 100 ticks a second.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux tells it");
+    let after_name = stat.rsplit(") ").next().expect("a name in parentheses");
+    let fields: Vec<&str> = after_name.split(' ').collect();
+    let ticks = |at: usize| fields[at].parse::<f64>().expect("a number");
+    (ticks(11) + ticks(12)) / 100.0
 }
 
 /// Bytes that don't compress, another string for each seed (xorshift64*, Vigna 2016).
@@ -106,39 +140,39 @@ impl Node {
     }
 }
 
-/// MiB a second of one large blob.
-async fn large() -> f64 {
+/// One large blob.
+async fn large() -> Took {
     let (holder, getter) = (Node::start(1).await, Node::start(2).await);
     let data = random_bytes(1, LARGE);
     let hash = holder.storage.add_blob(BlobScope::Public, &data);
     drop(data);
     getter.meet(&holder).await;
-    let started = Instant::now();
+    let started = Took::start();
     getter.fetch(hash, LARGE, &holder).await;
-    let took = started.elapsed().as_secs_f64();
+    let took = Took::since(started, LARGE);
     getter.overlay.close().await;
     holder.overlay.close().await;
-    LARGE as f64 / MIB / took
+    took
 }
 
-/// MiB a second of many small blobs.
-async fn small() -> f64 {
+/// Many small blobs.
+async fn small() -> Took {
     let (holder, getter) = (Node::start(1).await, Node::start(2).await);
     let add = |n| holder.storage.add_blob(BlobScope::Public, &random_bytes(n as u64 + 2, SMALL));
     let hashes: Vec<_> = (0..SMALL_COUNT).map(add).collect();
     getter.meet(&holder).await;
-    let started = Instant::now();
+    let started = Took::start();
     let all = stream::iter(hashes).map(|hash| getter.fetch(hash, SMALL, &holder));
     all.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
-    let took = started.elapsed().as_secs_f64();
+    let took = Took::since(started, SMALL_COUNT * SMALL);
     getter.overlay.close().await;
     holder.overlay.close().await;
-    (SMALL_COUNT * SMALL) as f64 / MIB / took
+    took
 }
 
-/// MiB a second of the same bytes over one stream, which nobody looks at: the windows are the
+/// As many bytes over one stream, which nobody looks at: the windows are the
 /// overlay's.
-async fn raw_stream() -> f64 {
+async fn raw_stream() -> Took {
     let ends = [raw_end().await, raw_end().await];
     let addrs = ends[1].bound_sockets().into_iter().map(TransportAddr::Ip);
     let to = EndpointAddr::from_parts(ends[1].id(), addrs);
@@ -146,7 +180,7 @@ async fn raw_stream() -> f64 {
     let dialling = async { ends[0].connect(to, b"bench").await.expect("it connects") };
     let (dialled, accepted) = tokio::join!(dialling, accepting);
     let part = Bytes::from(random_bytes(3, 256 * 1024));
-    let started = Instant::now();
+    let started = Took::start();
     let reading = tokio::spawn(async move {
         let mut recv = accepted.accept_uni().await.expect("a stream");
         let mut came = 0;
@@ -161,11 +195,11 @@ async fn raw_stream() -> f64 {
     }
     send.finish().expect("open");
     let came = reading.await.expect("no panic");
-    let took = started.elapsed().as_secs_f64();
+    let took = Took::since(started, came);
     for end in ends {
         end.close().await;
     }
-    came as f64 / MIB / took
+    took
 }
 
 async fn raw_end() -> Endpoint {

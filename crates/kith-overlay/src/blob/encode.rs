@@ -6,15 +6,25 @@ use std::sync::Arc;
 use blake3::Hash;
 use bytes::{Bytes, BytesMut};
 
-use super::groups::Groups;
+use super::groups::{GROUP, Groups};
 use super::tree::{Item, NotTheBlob, PAIR, Walk, tree_size};
 use crate::storage::{BlobPart, BlobStorage, StorageError, StorageResult};
 
 /// Bytes of a blob that are read from a store at once. A multiple of a group.
 const READ_AHEAD: u64 = 256 * 1024;
 
-/// Bytes of a stored tree that are read from a store at once: enough for 16 MiB of blob.
+/// Bytes of a stored tree that are read from a store at once, where reading goes on: enough for 16 MiB
+/// of blob.
 const TREE_READ_AHEAD: u64 = 64 * 1024;
+
+/// Bytes of a stored tree that are read after a jump; twice as many each time reading goes on. Who asks
+/// for single groups all over a large blob makes the store read some times what is sent, not a hundred
+/// times.
+const TREE_READ_FIRST: u64 = 4 * 1024;
+
+/// Bytes of an encoding that are handed to the transport at once. In few pieces: it goes through all
+/// that wait for an acknowledgement with each packet.
+const BATCH: usize = 256 * 1024;
 
 /// Bytes after which a received part goes to the store. A multiple of a group.
 const PART: usize = 256 * 1024;
@@ -27,6 +37,8 @@ pub struct Encoder<S: ?Sized> {
     walk: Walk,
     data: Window,
     tree: Window,
+    /// Bytes of groups that are still to come.
+    left: u64,
 }
 
 impl<S: BlobStorage + ?Sized> Encoder<S> {
@@ -36,9 +48,29 @@ impl<S: BlobStorage + ?Sized> Encoder<S> {
             storage,
             hash,
             walk: Walk::new(Hash::from(hash), size, groups),
-            data: Window::new(groups.byte_ranges(size), READ_AHEAD),
-            tree: Window::new(std::iter::once(0..tree_size(size)).collect(), TREE_READ_AHEAD),
+            data: Window::new(groups.byte_ranges(size), READ_AHEAD..READ_AHEAD),
+            tree: Window::new(
+                std::iter::once(0..tree_size(size)).collect(),
+                TREE_READ_FIRST..TREE_READ_AHEAD,
+            ),
+            left: groups.bytes(size),
         }
+    }
+
+    /// The next bytes, 256 KiB and a group at most; none at the end.
+    ///
+    /// # Errors
+    /// As [`Self::next`]'s.
+    pub async fn batch(&mut self) -> StorageResult<Option<Bytes>> {
+        let Some(first) = self.next().await? else { return Ok(None) };
+        let left = usize::try_from(self.left).unwrap_or(BATCH).min(BATCH) + GROUP as usize;
+        let mut batch = BytesMut::with_capacity(left + left / GROUP as usize * 2 * PAIR);
+        batch.extend_from_slice(&first);
+        while batch.len() < BATCH {
+            let Some(bytes) = self.next().await? else { break };
+            batch.extend_from_slice(&bytes);
+        }
+        Ok(Some(batch.freeze()))
     }
 
     /// The next bytes, a group at most; none at the end.
@@ -51,6 +83,7 @@ impl<S: BlobStorage + ?Sized> Encoder<S> {
             Item::Pair(at) => self.tree.get(&*self.storage, &self.hash, true, at, PAIR).await?,
             Item::Data(range) => {
                 let length = (range.end - range.start) as usize;
+                self.left -= length as u64;
                 self.data.get(&*self.storage, &self.hash, false, range.start, length).await?
             }
         };
@@ -67,14 +100,16 @@ impl<S: BlobStorage + ?Sized> Encoder<S> {
 struct Window {
     /// Where there is something to read.
     bounds: Vec<Range<u64>>,
+    /// Bytes that are read after a jump, and at most.
+    reads: Range<u64>,
     ahead: u64,
     start: u64,
     bytes: Bytes,
 }
 
 impl Window {
-    fn new(bounds: Vec<Range<u64>>, ahead: u64) -> Self {
-        Self { bounds, ahead, start: 0, bytes: Bytes::new() }
+    fn new(bounds: Vec<Range<u64>>, reads: Range<u64>) -> Self {
+        Self { bounds, ahead: reads.start, reads, start: 0, bytes: Bytes::new() }
     }
 
     async fn get<S: BlobStorage + ?Sized>(
@@ -87,6 +122,9 @@ impl Window {
     ) -> StorageResult<Bytes> {
         let held = at >= self.start && at + length as u64 <= self.start + self.bytes.len() as u64;
         if !held && length > 0 {
+            let goes_on = at == self.start + self.bytes.len() as u64;
+            self.ahead =
+                if goes_on { (2 * self.ahead).min(self.reads.end) } else { self.reads.start };
             let bound = self.bounds.iter().find(|bound| bound.contains(&at));
             let end = bound.map_or(at, |bound| bound.end).min(at + self.ahead);
             let wanted = ((end - at) as usize).max(length);
@@ -113,6 +151,8 @@ pub struct Decoder {
     walk: Walk,
     part: BlobPart,
     data: BytesMut,
+    /// Bytes of groups that are still to come, or in `data`.
+    left: u64,
     /// Bytes of the item that is under way: at the end of `data`, or in `pair`.
     pending: usize,
     pair: [u8; PAIR],
@@ -126,6 +166,7 @@ impl Decoder {
             walk: Walk::new(Hash::from(hash), size, groups),
             part: BlobPart::default(),
             data: BytesMut::new(),
+            left: groups.bytes(size),
             pending: 0,
             pair: [0; PAIR],
             failed: false,
@@ -153,7 +194,14 @@ impl Decoder {
             *bytes = rest;
             match &item {
                 Item::Pair(_) => self.pair[self.pending..][..now.len()].copy_from_slice(now),
-                Item::Data(_) => self.data.extend_from_slice(now),
+                Item::Data(_) => {
+                    // All of a part at once, and no more than is to come.
+                    if self.data.capacity() == 0 {
+                        let left = usize::try_from(self.left).unwrap_or(PART);
+                        self.data.reserve(left.min(PART));
+                    }
+                    self.data.extend_from_slice(now);
+                }
             }
             self.pending += now.len();
             if self.pending < item.length() {
@@ -196,7 +244,8 @@ impl Decoder {
     }
 
     fn take(&mut self) -> BlobPart {
-        let data = self.data.split().freeze();
+        let data = std::mem::take(&mut self.data).freeze();
+        self.left -= data.len() as u64;
         let next = self.part.offset + data.len() as u64;
         let offset = std::mem::replace(&mut self.part.offset, next);
         BlobPart { offset, data, pairs: std::mem::take(&mut self.part.pairs) }
@@ -205,10 +254,14 @@ impl Decoder {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use n0_future::future::now_or_never;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::blob::groups_of;
+    use crate::boxed::BoxFuture;
     use crate::storage::memory::MemoryStorage;
     use crate::storage::{BlobScope, BlobState};
 
@@ -325,6 +378,97 @@ mod tests {
                     prop_assert_eq!(&bytes[..], &data[range.start as usize..range.end as usize]);
                 }
             }
+        }
+    }
+
+    /// Counts what is read.
+    #[derive(Debug)]
+    struct Counting {
+        store: MemoryStorage,
+        read: std::sync::atomic::AtomicUsize,
+    }
+
+    impl BlobStorage for Counting {
+        fn blob_state<'a>(
+            &'a self,
+            scope: BlobScope,
+            hash: &'a [u8; 32],
+        ) -> BoxFuture<'a, StorageResult<BlobState>> {
+            self.store.blob_state(scope, hash)
+        }
+
+        fn read_blob<'a>(
+            &'a self,
+            hash: &'a [u8; 32],
+            offset: u64,
+            length: usize,
+        ) -> BoxFuture<'a, StorageResult<Bytes>> {
+            self.read.fetch_add(length, Ordering::Relaxed);
+            self.store.read_blob(hash, offset, length)
+        }
+
+        fn read_blob_tree<'a>(
+            &'a self,
+            hash: &'a [u8; 32],
+            offset: u64,
+            length: usize,
+        ) -> BoxFuture<'a, StorageResult<Bytes>> {
+            self.read.fetch_add(length, Ordering::Relaxed);
+            self.store.read_blob_tree(hash, offset, length)
+        }
+
+        fn write_blob<'a>(
+            &'a self,
+            scope: BlobScope,
+            hash: &'a [u8; 32],
+            size: u64,
+            part: BlobPart,
+        ) -> BoxFuture<'a, StorageResult<()>> {
+            self.store.write_blob(scope, hash, size, part)
+        }
+
+        fn finish_blob<'a>(
+            &'a self,
+            scope: BlobScope,
+            hash: &'a [u8; 32],
+        ) -> BoxFuture<'a, StorageResult<()>> {
+            self.store.finish_blob(scope, hash)
+        }
+
+        fn blob_damaged<'a>(&'a self, hash: &'a [u8; 32]) -> BoxFuture<'a, ()> {
+            self.store.blob_damaged(hash)
+        }
+    }
+
+    #[test]
+    fn single_groups_all_over_a_blob_cost_little_more_than_they_are() {
+        let store = MemoryStorage::new();
+        let size = 64 * 1024 * 1024;
+        let hash = store.add_blob(SCOPE, &vec![7; size]);
+        let store = Arc::new(Counting { store, read: Default::default() });
+        let all = groups_of(size as u64);
+        let most = crate::blob::MAX_RANGES as u64;
+        for (groups, factor) in [
+            (Groups::all(size as u64), 1.01),
+            (
+                {
+                    let mut some = Groups::none();
+                    (0..most).for_each(|n| some.insert(n * all / most + 7..n * all / most + 8));
+                    some
+                },
+                4.0,
+            ),
+        ] {
+            store.read.store(0, Ordering::Relaxed);
+            let mut encoder = Encoder::new(store.clone(), hash, size as u64, &groups);
+            let mut sent = 0;
+            while let Some(batch) = now(encoder.batch()).unwrap() {
+                assert!(batch.len() <= BATCH + GROUP as usize + 64 * PAIR);
+                sent += batch.len();
+            }
+            assert!(sent as u64 > groups.bytes(size as u64));
+            let read = store.read.load(Ordering::Relaxed);
+            assert!((read as f64) < sent as f64 * factor, "{read} read, {sent} sent");
         }
     }
 

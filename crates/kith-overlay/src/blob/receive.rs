@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use bytes::{Buf, Bytes};
+use futures_util::future::join;
 use n0_future::time::{Duration, timeout};
 use tokio::sync::Notify;
 
@@ -17,8 +19,8 @@ use crate::transport::{RecvStream, StreamCode, StreamError};
 /// How long a peer may send nothing before another one is tried.
 pub const RECEIVE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Bytes that are taken from the transport at once: what a stream's window holds, at most.
-const CHUNK: usize = 1024 * 1024;
+/// Pieces that are taken from the transport at once, each a packet's or less: 90 KiB.
+const PIECES: usize = 64;
 
 /// Why one peer did not give what it was asked for.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -161,11 +163,9 @@ pub(crate) async fn receive<S: BlobStorage + ?Sized>(
         .map_err(long_is_broken)?
         .ok_or(StreamError::Truncated)?;
     expect_here(BlobReply::decode(&frame)?, groups, target.size)?;
-    let mut decoder = Decoder::new(target.hash, target.size, groups);
-    let outcome = tokio::select! {
-        outcome = pull(&mut decoder, &mut recv, sink, pace) => outcome,
-        () = pace.cut.notified() => Err(PeerFailure::Slow),
-    };
+    let mut puller = Puller::new(Decoder::new(target.hash, target.size, groups), &mut recv, pace);
+    let outcome = puller.pull(sink).await;
+    let decoder = puller.decoder;
     if outcome.is_err() {
         recv.stop(StreamCode::Cancelled);
     }
@@ -192,25 +192,77 @@ fn expect_here(reply: BlobReply, groups: &Groups, expected: u64) -> Result<(), P
     }
 }
 
-async fn pull<S: BlobStorage + ?Sized>(
-    decoder: &mut Decoder,
-    recv: &mut RecvStream,
-    sink: &Sink<'_, S>,
-    pace: &Pace,
-) -> Result<(), PeerFailure> {
-    // An empty blob needs no bytes.
-    let _ = decoder.feed(&mut &[][..])?;
-    loop {
-        let next = timeout(RECEIVE_TIMEOUT, recv.read_chunk(CHUNK));
-        let Some(chunk) = next.await.map_err(|_| PeerFailure::Silent)?? else {
-            let end = if decoder.is_complete() { Ok(()) } else { Err(StreamError::Truncated) };
-            return end.map_err(PeerFailure::Cut);
-        };
-        pace.received.fetch_add(chunk.len() as u64, Ordering::Relaxed);
-        let mut bytes = &chunk[..];
-        while let Some(part) = decoder.feed(&mut bytes)? {
-            sink.store(part).await?;
+/// Takes an encoding off a stream.
+struct Puller<'a> {
+    decoder: Decoder,
+    recv: &'a mut RecvStream,
+    pace: &'a Pace,
+    /// What came, and the piece that is next.
+    pieces: [Bytes; PIECES],
+    next: usize,
+}
+
+impl<'a> Puller<'a> {
+    fn new(decoder: Decoder, recv: &'a mut RecvStream, pace: &'a Pace) -> Self {
+        Self { decoder, recv, pace, pieces: std::array::from_fn(|_| Bytes::new()), next: PIECES }
+    }
+
+    /// Stores each part while the next one comes.
+    async fn pull<S: BlobStorage + ?Sized>(
+        &mut self,
+        sink: &Sink<'_, S>,
+    ) -> Result<(), PeerFailure> {
+        let mut ready: Option<BlobPart> = None;
+        loop {
+            let storing = async {
+                match ready.take() {
+                    Some(part) => sink.store(part).await,
+                    None => Ok(()),
+                }
+            };
+            let (next, stored) = join(self.part(), storing).await;
+            stored?;
+            match next? {
+                Some(part) => ready = Some(part),
+                None => return Ok(()),
+            }
         }
+    }
+
+    /// The next part; none when all came.
+    async fn part(&mut self) -> Result<Option<BlobPart>, PeerFailure> {
+        loop {
+            // An empty blob needs no bytes.
+            let mut none = Bytes::new();
+            let piece = self.pieces.get_mut(self.next).unwrap_or(&mut none);
+            let mut bytes = &piece[..];
+            let part = self.decoder.feed(&mut bytes)?;
+            let taken = piece.len() - bytes.len();
+            piece.advance(taken);
+            if part.is_some() {
+                return Ok(part);
+            }
+            self.next += 1;
+            if self.pieces.get(self.next).is_none_or(Bytes::is_empty) && !self.read().await? {
+                let end =
+                    if self.decoder.is_complete() { Ok(None) } else { Err(StreamError::Truncated) };
+                return end.map_err(PeerFailure::Cut);
+            }
+        }
+    }
+
+    /// Waits for more; false at the end.
+    async fn read(&mut self) -> Result<bool, PeerFailure> {
+        self.pieces.fill(Bytes::new());
+        self.next = 0;
+        let read = timeout(RECEIVE_TIMEOUT, self.recv.read_chunks(&mut self.pieces));
+        let read = tokio::select! {
+            read = read => read.map_err(|_| PeerFailure::Silent)??,
+            () = self.pace.cut.notified() => return Err(PeerFailure::Slow),
+        };
+        let came: usize = self.pieces.iter().map(Bytes::len).sum();
+        self.pace.received.fetch_add(came as u64, Ordering::Relaxed);
+        Ok(read.is_some())
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use futures_util::future::join;
 use n0_future::time::{Duration, timeout};
 use tokio::sync::Semaphore;
 
@@ -9,7 +11,7 @@ use super::encode::Encoder;
 use super::groups::Groups;
 use super::plan::URGENT_ASKED;
 use super::wire::{BlobReply, BlobRequest, MAX_BLOB_FRAME};
-use crate::storage::{BlobScope, BlobState, BlobStorage, StorageResult};
+use crate::storage::{BlobScope, BlobState, BlobStorage};
 use crate::transport::limits::{PRIORITY_BLOB, PRIORITY_BLOB_SMALL};
 use crate::transport::{Close, RecvStream, SendStream, StreamCode, StreamError};
 
@@ -18,8 +20,9 @@ use crate::transport::{Close, RecvStream, SendStream, StreamCode, StreamError};
 /// left to everything else.
 pub const MAX_SERVED_PER_PEER: usize = 4;
 
-/// Blobs that are served at once. Bounds memory at 128 x 320 KiB.
-pub const MAX_SERVED: usize = 128;
+/// Blobs that are served at once. Bounds memory at 64 x 1 MiB: what is being sent, what is made ready
+/// meanwhile, and what is read ahead.
+pub const MAX_SERVED: usize = 64;
 
 /// How long a requester may take for its request, and for reading what it asked for (any byte
 /// counts), before the stream is reset.
@@ -114,8 +117,8 @@ async fn stream<S: BlobStorage + ?Sized>(
     mut encoder: Encoder<S>,
     send: &mut SendStream,
 ) -> Result<(), StreamCode> {
+    let mut next = encoder.batch().await;
     loop {
-        let next: StorageResult<_> = encoder.next().await;
         let bytes = match next {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return Ok(()),
@@ -124,10 +127,20 @@ async fn stream<S: BlobStorage + ?Sized>(
                 return Err(StreamCode::Internal);
             }
         };
-        match timeout(SERVE_TIMEOUT, send.write_chunk(bytes)).await {
+        // The disk and the line both have something to do.
+        let (sent, read) = join(write(send, bytes), encoder.batch()).await;
+        sent?;
+        next = read;
+    }
+}
+
+async fn write(send: &mut SendStream, mut bytes: Bytes) -> Result<(), StreamCode> {
+    while !bytes.is_empty() {
+        match timeout(SERVE_TIMEOUT, send.write_some(&mut bytes)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return Err(StreamCode::Cancelled),
             Err(_) => return Err(StreamCode::Stalled),
         }
     }
+    Ok(())
 }

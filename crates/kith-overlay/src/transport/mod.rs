@@ -20,6 +20,7 @@ mod gate;
 mod handler;
 mod header;
 mod hello;
+mod known;
 mod lane;
 mod node;
 mod outbox;

@@ -12,10 +12,11 @@ use tokio::sync::{Notify, watch};
 use super::control::{Hello, RunId, connection_name};
 use super::endpoint::Bound;
 use super::gate::{Gate, OneOf};
+use super::known::Slot;
 use super::limits::MAX_ENDPOINTS;
 use super::peer::{NewPeer, Peer};
 use super::quorum::Quorum;
-use super::table::{Slot, Table, Verdict};
+use super::table::{Table, Verdict};
 use super::traffic::Counts;
 use super::{Close, CloseCode, Config, Ended, Handler, Refused, Scope, Way, scope};
 

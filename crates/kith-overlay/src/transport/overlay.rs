@@ -10,9 +10,9 @@ use n0_future::time::{Duration, Instant, timeout};
 use tokio::sync::{Mutex, watch};
 
 use super::gate::Gate;
+use super::known::Known;
 use super::limits::{CLOSE_DRAIN, CLOSE_LINGER};
 use super::node::Node;
-use super::table::Known;
 use super::{
     Bind, BindError, Close, CloseCode, Config, Ended, Handler, Path, Peer, PeerAddr, PeerState,
     PeerStatus, Reason, Refused, RunId, Scope, Snapshot, Traffic, Way, dial, endpoint, scope,

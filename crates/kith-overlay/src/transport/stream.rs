@@ -102,6 +102,21 @@ impl SendStream {
         Ok(())
     }
 
+    /// Writes what there is room for, without copying, and takes it off: waits until that is
+    /// something.
+    ///
+    /// # Errors
+    /// When the peer does not want it, or the connection is over.
+    pub async fn write_some(&mut self, bytes: &mut Bytes) -> Result<(), StreamError> {
+        let mut pieces = std::slice::from_mut(bytes);
+        let written = self.stream.write_many_chunks(&mut pieces).await?;
+        if pieces.is_empty() {
+            bytes.clear();
+        }
+        self.meter.sent(written);
+        Ok(())
+    }
+
     /// Writes a frame: its length as `u32`, then its bytes.
     ///
     /// # Errors
@@ -180,6 +195,20 @@ impl RecvStream {
             self.meter.received(chunk.len());
         }
         Ok(chunk)
+    }
+
+    /// The next pieces, as they came, into the empty places of `pieces`: how many; none at the end.
+    /// One look at the connection for all of them.
+    ///
+    /// # Errors
+    /// When the peer gave up, or the connection is over.
+    pub async fn read_chunks(
+        &mut self,
+        pieces: &mut [Bytes],
+    ) -> Result<Option<usize>, StreamError> {
+        let Some(count) = self.stream.read_many_chunks(pieces).await? else { return Ok(None) };
+        self.meter.received(pieces[..count].iter().map(Bytes::len).sum());
+        Ok(Some(count))
     }
 
     /// Fills the buffer.

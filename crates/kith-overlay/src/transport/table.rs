@@ -3,34 +3,21 @@
 //! One method changes it at a time; after each change ask [`Table::poll_timeout`] when to call
 //! [`Table::poll_dials`] again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use iroh::EndpointId;
 use kith_log::SpaceId;
-use n0_future::time::{Duration, Instant};
+use n0_future::time::Instant;
 
-use super::control::{ConnectionName, RunId};
+use super::control::ConnectionName;
+use super::known::{Known, Link, Slot};
 use super::limits::{
-    BACKOFF_FIRST, BACKOFF_LAST, GIVE_WAY_FAILURES, MAX_ADDRESSES, MAX_DIALS, MAX_KNOWN_PEERS,
-    MAX_WANTED_NEIGHBOURS, MAX_WANTED_PER_SPACE, STABLE,
+    MAX_DIALS, MAX_KNOWN_PEERS, MAX_WANTED_NEIGHBOURS, MAX_WANTED_PER_SPACE, STABLE,
 };
 use super::traffic::Counts;
-use super::{CloseCode, Ended, PeerAddr, PeerState, Reason, Scope, Way, scope};
-
-/// A connection that said Hello.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Slot {
-    /// The peer's number in this process.
-    pub(crate) number: u64,
-    pub(crate) run_id: RunId,
-    /// What both sides call the connection.
-    pub(crate) name: ConnectionName,
-    /// Whether this node dialled.
-    pub(crate) dialled: bool,
-    pub(crate) since: Instant,
-}
+use super::{CloseCode, Ended, PeerAddr, Reason, Scope, Way, scope};
 
 /// What becomes of a new connection, and of the one before it.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,41 +32,6 @@ pub(crate) enum Verdict {
     Loses,
     /// The peer is blocked.
     Blocked,
-}
-
-#[derive(Debug)]
-struct Address {
-    addr: SocketAddr,
-    worked: bool,
-}
-
-#[derive(Debug, Default, PartialEq, Eq)]
-enum Link {
-    #[default]
-    Idle,
-    Dialling,
-    Connected(Slot),
-}
-
-/// One known peer.
-#[derive(Debug)]
-pub(crate) struct Known {
-    addresses: Vec<Address>,
-    /// Where it came from, the last time that it dialled: the overlay has one socket, for dialling
-    /// and for being dialled.
-    came_from: Option<SocketAddr>,
-    ways: BTreeSet<Way>,
-    reasons: BTreeSet<Reason>,
-    spaces: BTreeSet<SpaceId>,
-    blocked: bool,
-    link: Link,
-    /// The connection with it that ended last.
-    lost: ConnectionName,
-    failures: u32,
-    next_try: Option<Instant>,
-    error: Option<String>,
-    heard: Instant,
-    pub(crate) counts: Arc<Counts>,
 }
 
 /// A dial to make.
@@ -430,156 +382,14 @@ fn hopeless(ended: &Ended) -> bool {
     }
 }
 
-/// The wait after so many failures: full jitter over an exponential limit (AWS, "Exponential
-/// Backoff and Jitter"), so that nodes that lost each other do not come back in step.
-pub(crate) fn backoff(failures: u32, jitter: u64) -> Duration {
-    let limit = BACKOFF_FIRST.saturating_mul(1 << failures.min(20)).min(BACKOFF_LAST);
-    let share = (u128::from(jitter) * limit.as_micros()) >> 64;
-    Duration::from_micros(u64::try_from(share).expect("less than the limit"))
-}
-
-impl Known {
-    fn new(now: Instant) -> Self {
-        Self {
-            addresses: Vec::new(),
-            came_from: None,
-            ways: BTreeSet::new(),
-            reasons: BTreeSet::new(),
-            spaces: BTreeSet::new(),
-            blocked: false,
-            link: Link::Idle,
-            lost: ConnectionName::default(),
-            failures: 0,
-            next_try: None,
-            error: None,
-            heard: now,
-            counts: Arc::default(),
-        }
-    }
-
-    pub(crate) fn state(&self) -> PeerState {
-        match (&self.link, self.blocked) {
-            (_, true) => PeerState::Blocked,
-            (Link::Connected(_), _) => PeerState::Connected,
-            (Link::Dialling, _) => PeerState::Dialling,
-            (Link::Idle, _) if self.wanted() => PeerState::Waiting,
-            (Link::Idle, _) => PeerState::Idle,
-        }
-    }
-
-    pub(crate) fn slot(&self) -> Option<&Slot> {
-        match &self.link {
-            Link::Connected(slot) => Some(slot),
-            Link::Idle | Link::Dialling => None,
-        }
-    }
-
-    pub(crate) fn ways(&self) -> &BTreeSet<Way> {
-        &self.ways
-    }
-
-    pub(crate) fn reasons(&self) -> &BTreeSet<Reason> {
-        &self.reasons
-    }
-
-    pub(crate) fn spaces(&self) -> &BTreeSet<SpaceId> {
-        &self.spaces
-    }
-
-    pub(crate) fn failures(&self) -> u32 {
-        self.failures
-    }
-
-    pub(crate) fn next_try(&self) -> Option<Instant> {
-        self.next_try.filter(|_| self.dialable())
-    }
-
-    pub(crate) fn error(&self) -> Option<&str> {
-        self.error.as_deref()
-    }
-
-    /// All addresses, the one where the peer came from among them.
-    pub(crate) fn to_dial(&self) -> Vec<SocketAddr> {
-        let known = |addr: &SocketAddr| self.addresses.iter().any(|known| known.addr == *addr);
-        let came_from = self.came_from.filter(|addr| !known(addr));
-        let room = MAX_ADDRESSES - usize::from(came_from.is_some());
-        let addresses = self.addresses.iter().map(|address| address.addr).take(room);
-        addresses.chain(came_from).collect()
-    }
-
-    pub(crate) fn addresses_that_worked(&self) -> Vec<SocketAddr> {
-        self.addresses.iter().filter(|a| a.worked).map(|a| a.addr).collect()
-    }
-
-    fn wanted(&self) -> bool {
-        !self.reasons.is_empty() && !self.blocked
-    }
-
-    fn dialable(&self) -> bool {
-        let somewhere = !self.addresses.is_empty() || self.came_from.is_some();
-        self.link == Link::Idle && self.wanted() && somewhere
-    }
-
-    /// Whether it was tried often enough.
-    fn is_given_up(&self) -> bool {
-        self.failures >= GIVE_WAY_FAILURES && self.link == Link::Idle
-    }
-
-    /// Whether it is known by what others said, or said of themselves, alone.
-    fn is_named_only(&self) -> bool {
-        let named =
-            |way: &Way| matches!(way, Way::Exchange | Way::Introduce | Way::Lan | Way::Incoming);
-        self.ways.iter().all(named)
-    }
-
-    /// Whether it is known by that alone, and was tried and never reached.
-    fn is_hearsay(&self) -> bool {
-        self.is_given_up()
-            && self.addresses.iter().all(|address| !address.worked)
-            && self.is_named_only()
-    }
-
-    fn unwant(&mut self, reason: Reason) {
-        self.reasons.remove(&reason);
-        if self.reasons.is_empty() {
-            self.next_try = None;
-        }
-    }
-
-    fn wait(&mut self, now: Instant, jitter: u64) {
-        if self.wanted() {
-            self.next_try = Some(now + backoff(self.failures, jitter));
-        }
-        self.failures = self.failures.saturating_add(1);
-    }
-
-    /// True where the address is new. It takes the place of the newest one that never worked.
-    fn note(&mut self, addr: SocketAddr) -> bool {
-        if self.addresses.iter().any(|known| known.addr == addr) {
-            return false;
-        }
-        if self.addresses.len() >= MAX_ADDRESSES {
-            match self.addresses.iter().rposition(|known| !known.worked) {
-                Some(at) => self.addresses.remove(at),
-                None => return false,
-            };
-        }
-        self.addresses.push(Address { addr, worked: false });
-        true
-    }
-
-    /// The address that worked last stands first.
-    fn worked(&mut self, addr: SocketAddr) {
-        self.addresses.retain(|known| known.addr != addr);
-        self.addresses.insert(0, Address { addr, worked: true });
-        self.addresses.truncate(MAX_ADDRESSES);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use n0_future::time::Duration;
+
     use super::*;
     use crate::transport::Close;
+    use crate::transport::known::backoff;
+    use crate::transport::limits::{BACKOFF_FIRST, BACKOFF_LAST, GIVE_WAY_FAILURES, MAX_ADDRESSES};
 
     fn id(seed: u8) -> EndpointId {
         iroh::SecretKey::from_bytes(&[seed; 32]).public()
