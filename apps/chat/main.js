@@ -1,9 +1,13 @@
 // Chat: draws the room and takes what the person does. The room itself is in room.js.
 import { connection, KithError } from '/.kith/kith.js';
 
-import { drawDay, drawMessage, drawNew, el, face } from './message.js';
+import { filesLook, summary, touchFiles } from './files.js';
+import { drawDay, drawMessage, drawNew, face } from './message.js';
+import { el } from './parts.js';
 import { LONGEST, Room } from './room.js';
 import { Thread } from './thread.js';
+import { receive, Tray } from './tray.js';
+import { Viewer } from './viewer.js';
 import { dayOf, these } from './words.js';
 
 /** @import { Message, Quote } from './room.js' */
@@ -36,6 +40,12 @@ let marker = Infinity;
 let about;
 /** @type {Set<string>} */
 const expanded = new Set();
+/** Films and sounds that were begun. @type {Set<string>} */
+const playing = new Set();
+/** Pictures and films that a browser can't show. @type {Set<string>} */
+const broken = new Set();
+const tray = new Tray(at('tray'), say, () => measure());
+const viewer = new Viewer();
 /** When the connection was lost, in ms since 1970. @type {number | undefined} */
 let lostAt = Date.now();
 
@@ -45,6 +55,19 @@ const thread = new Thread(at('thread'), at('rows'), () => {
   drawDown();
 });
 
+/** @type {import('./files.js').FileActs} */
+const fileActs = {
+  state: ({ hash }) => room.files.get(hash),
+  known: () => room.filesKnown,
+  want: (file) => room.want(file),
+  plays: (id) => playing.has(id),
+  play: (id) => { playing.add(id); draw(); },
+  broken: (id) => broken.has(id),
+  fail: (id) => { broken.add(id); drawSoon(); },
+  show: (message, place) => viewer.show(message.files, place),
+  say,
+};
+
 /** Whether the person looks at the newest message. */
 const seen = () => thread.atEnd && document.visibilityState === 'visible' && document.hasFocus();
 
@@ -52,7 +75,18 @@ const seen = () => thread.atEnd && document.visibilityState === 'visible' && doc
 const acts = {
   reply: replyTo,
   retry: (key) => room.retry(key),
-  discard: (key) => room.discard(key),
+  discard: (key) => void room.discard(key),
+  cancel: (key) => {
+    const message = room.discard(key);
+    if (!message) return;
+    // It was not sent, so it is still to be written.
+    tray.put(message.files);
+    if (text.value.trim() === '') text.value = message.text;
+    keepDraft();
+    measure();
+    text.focus();
+  },
+  files: fileActs,
   expand: (key) => { expanded.add(key); draw(); },
   find: ({ re }) => {
     const node = re && thread.reveal(`${re.author}/${re.index}`, 'center');
@@ -83,14 +117,15 @@ function rows() {
     const quoted = message.re && (message.re.author === room.me?.id ? 'You' : room.name(message.re.author));
     const how = { name, quoted, mine, first, expanded: expanded.has(message.key) };
     const of = room.older ? -1 : messages.length;
-    const slow = message.waits !== 'sending' || Date.now() - message.time > PATIENCE;
+    const slow = message.waits !== 'sending' || message.files.length > 0 || Date.now() - message.time > PATIENCE;
     all.push({
       key: message.key,
-      look: [first, name, quoted, how.expanded, slow && message.waits, message.error?.what].join('|'),
+      look: [first, name, quoted, how.expanded, slow && message.waits, message.error?.what, filesLook(message, fileActs)].join('|'),
       draw: () => drawMessage(slow ? message : { ...message, waits: undefined }, how, acts),
       touch: (node) => {
         node.setAttribute('aria-posinset', String(place + 1));
         node.setAttribute('aria-setsize', String(of));
+        if (message.files.length > 0) touchFiles(node, message, fileActs);
       },
     });
     before = message;
@@ -189,6 +224,12 @@ function drawMembers() {
   }));
 }
 
+/** @param {File[]} files */
+function add(files) {
+  tray.add(files);
+  text.focus();
+}
+
 /** Tells those who do not look. @param {string} words */
 function say(words) {
   at('live').textContent = '';
@@ -197,7 +238,7 @@ function say(words) {
 
 /** @param {Quote | undefined} quote */
 function replyTo(quote) {
-  about = quote && { author: quote.author, index: quote.index, text: quote.text };
+  about = quote && { author: quote.author, index: quote.index, text: 'files' in quote ? summary(/** @type {Message} */ (quote)) : quote.text };
   at('quote').hidden = !about;
   if (about) {
     at('quote-name').textContent = about.author === room.me?.id ? 'You' : room.name(about.author);
@@ -214,6 +255,7 @@ function keepDraft() {
 function measure() {
   text.style.height = 'auto';
   text.style.height = `${text.scrollHeight}px`;
+  at('attach').classList.toggle('some', tray.files.length > 0);
   const over = text.value.length - LONGEST;
   at('limit').textContent = over > 0 ? `Too long by ${over.toLocaleString()} characters.` : '';
 }
@@ -224,8 +266,8 @@ let early = false;
 function submit() {
   const words = text.value.trim();
   early = room.state === 'loading';
-  if (words === '' || words.length > LONGEST || early || !room.me) return;
-  room.send(words, about);
+  if ((words === '' && tray.files.length === 0) || words.length > LONGEST || early || !room.me) return;
+  room.send(words, about, tray.take());
   text.value = '';
   about = undefined;
   at('quote').hidden = true;
@@ -283,6 +325,13 @@ text.addEventListener('input', () => {
   room.typed(text.value.trim() !== '');
 });
 at('composer').addEventListener('submit', (event) => { event.preventDefault(); submit(); });
+at('attach').addEventListener('click', () => get('choose', HTMLInputElement).click());
+get('choose', HTMLInputElement).addEventListener('change', () => {
+  const input = get('choose', HTMLInputElement);
+  add([...input.files ?? []]);
+  input.value = '';
+});
+receive(at('veil'), add, say);
 at('unquote').addEventListener('click', () => { replyTo(undefined); text.focus(); });
 at('down').addEventListener('click', () => { thread.toEnd(); room.markRead(); });
 at('people').addEventListener('click', () => {
@@ -331,7 +380,7 @@ function take(fresh) {
   if (!first || !last) return;
   if (seen()) room.markRead();
   else if (marker >= first.serial) marker = Math.max(room.read, first.serial - 1);
-  say(fresh.length === 1 ? `${room.name(last.author)}: ${last.text.slice(0, 200)}` : `${fresh.length.toLocaleString()} new messages`);
+  say(fresh.length === 1 ? `${room.name(last.author)}: ${summary(last).slice(0, 200)}` : `${fresh.length.toLocaleString()} new messages`);
 }
 
 room.addEventListener('change', drawSoon);

@@ -1,4 +1,6 @@
 // How one row of the thread looks.
+import { drawFiles, summary } from './files.js';
+import { button, el, icon } from './parts.js';
 import { addressesIn, dayName, hueOf, initials, momentOf, timeOf } from './words.js';
 
 /** @import { Message } from './room.js' */
@@ -14,36 +16,9 @@ const SHOWN = 4_000;
  * @property {(key: string) => void} retry
  * @property {(key: string) => void} discard
  * @property {(key: string) => void} expand
+ * @property {(key: string) => void} cancel
+ * @property {import('./files.js').FileActs} files
  */
-
-/**
- * An element. What a value holds becomes text, never markup.
- * @param {string} tag @param {Record<string, string | number | undefined>} attributes @param {...(Node | string | undefined)} children
- */
-export function el(tag, attributes, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) if (value !== undefined) node.setAttribute(name, String(value));
-  node.append(...children.filter((child) => child !== undefined));
-  return node;
-}
-
-/** @param {string} name */
-function icon(name) {
-  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-  const use = document.createElementNS('http://www.w3.org/2000/svg', 'use');
-  svg.setAttribute('aria-hidden', 'true');
-  use.setAttribute('href', `#i-${name}`);
-  svg.append(use);
-  return svg;
-}
-
-/** @param {string} label @param {string | undefined} picture @param {() => void} act */
-function button(label, picture, act) {
-  const node = el('button', picture ? { type: 'button', class: 'plain icon', 'aria-label': label, title: label } : { type: 'button', class: 'plain' },
-    picture ? icon(picture) : label);
-  node.addEventListener('click', act);
-  return node;
-}
 
 /** A circle with someone's initials. @param {string} id @param {string} name */
 export const face = (id, name) => el('span', { class: `face hue-${hueOf(id)}`, 'aria-hidden': 'true' }, initials(name));
@@ -73,24 +48,28 @@ export function drawMessage(message, { name, quoted, mine, first, expanded }, ac
     quote.addEventListener('click', () => acts.find(message));
     bubble.append(quote);
   }
+  if (message.files.length > 0) bubble.append(drawFiles(message, acts.files));
   // The first letter of what is said decides on which side it begins, and where the time stands.
-  const said = el('div', { dir: 'auto' }, text);
+  const said = el('div', { dir: 'auto', class: 'said-text' }, message.text === '' ? undefined : text);
   bubble.append(said);
   if (!whole) said.append(button('Show all of it', undefined, () => acts.expand(message.key)));
   said.append(el('time', { dir: 'auto', datetime: new Date(message.time).toISOString(), title: momentOf(message.time) }, timeOf(message.time)));
 
   const node = el('article', {
     class: ['message', mine ? 'mine' : '', first ? 'first' : '', message.waits ?? ''].join(' ').trim(), tabindex: -1,
-    'aria-label': `${mine ? 'You' : name}, ${timeOf(message.time)}: ${message.text.slice(0, 200)}`,
+    'aria-label': `${mine ? 'You' : name}, ${timeOf(message.time)}: ${summary(message).slice(0, 300)}`,
   });
   if (!mine) node.append(first ? face(message.author, name) : el('span', { class: 'face' }));
   const body = el('div', { class: 'body' }, bubble);
   node.append(body);
   if (!message.waits) node.append(el('div', { class: 'acts' }, button(`Reply to ${mine ? 'yourself' : name}`, 'reply', () => acts.reply(message))));
-  if (message.waits === 'sending') body.append(el('p', { class: 'fate' }, icon('clock'), 'Waits to be sent'));
+  if (message.waits === 'sending') {
+    body.append(el('p', { class: 'fate' }, icon('clock'), message.files.length > 0 ? 'Sending' : 'Waits to be sent',
+      message.files.length > 0 ? button('Cancel', undefined, () => acts.cancel(message.key)) : undefined));
+  }
   if (message.waits === 'failed') {
     body.append(el('p', { class: 'fate bad' }, icon('circle-alert'), el('span', {}, ['Not sent.', message.error?.what, message.error?.why, message.error?.todo].filter(Boolean).join(' ')),
-      button('Send again', undefined, () => acts.retry(message.key)), button('Discard', undefined, () => acts.discard(message.key))));
+      message.lost ? undefined : button('Send again', undefined, () => acts.retry(message.key)), button('Discard', undefined, () => acts.discard(message.key))));
   }
   return node;
 }

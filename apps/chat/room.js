@@ -1,10 +1,12 @@
 // What is known of the room: its messages in the order that is the same for everyone, its people,
 // who is there, and what waits to be sent. No DOM: `main.js` draws it at each `change`.
-import { connection, KithError, me, space } from '/.kith/kith.js';
+import { blobs, connection, KithError, me, space } from '/.kith/kith.js';
 
+import { lookOf } from './files.js';
 import { dayOf } from './words.js';
 
-/** @import { Entry } from '/.kith/kith.js' */
+/** @import { Entry, FileState } from '/.kith/kith.js' */
+/** @import { MessageFile } from './files.js' */
 
 /** Messages that are read at first. Two screens of a large display, with room to scroll. */
 const FIRST_READ = 200;
@@ -14,6 +16,12 @@ const NEXT_READ = 500;
 export const LONGEST = 16_000;
 /** Characters of a message that a reply repeats. */
 const QUOTED = 160;
+/** Files of one message, at most: as many as an entry can name. */
+export const MOST_FILES = 64;
+/** The largest picture that is fetched without being asked for, in bytes: people send photographs of this size. */
+const FETCHED = 20_000_000;
+/** The largest side of a picture that is believed, in px. */
+const LARGEST_SIDE = 50_000;
 /** How long someone counts as typing after the last sign of it, in ms. */
 const TYPING_LASTS = 5_000;
 /** How soon is asked again who someone is whose name did not arrive yet, in ms. */
@@ -32,19 +40,35 @@ const TYPING_AGAIN = 3_000;
  * @property {number} time
  * @property {number} day The day of that time, in the person's time zone.
  * @property {string} text
+ * @property {MessageFile[]} files
  * @property {Quote} [re]
  * @property {'sending' | 'failed'} [waits]
  * @property {KithError} [error]
+ * @property {boolean} [lost] Its files are gone with the page that had them.
+ * @property {AbortController} [sending]
  */
 
 /** What an entry says, where it is a message. Others wrote it, so nothing of it is taken on trust. @param {Entry} entry @returns {Message | undefined} */
-function parse({ author, index, serial, lamport, time, body }) {
-  if (typeof body?.text !== 'string' || body.text.trim() === '') return undefined;
-  const message = { key: `${author}/${index}`, author, index, serial, lamport, time, day: dayOf(time), text: body.text };
+function parse({ author, index, serial, lamport, time, body, attachments }) {
+  const text = typeof body?.text === 'string' ? body.text : '';
+  if (text.trim() === '' && (attachments.length === 0 || body === null || typeof body !== 'object')) return undefined;
+  const files = attachments.map((file, at) => ({ ...file, ...sides(body?.look?.[at]) }));
+  const message = { key: `${author}/${index}`, author, index, serial, lamport, time, day: dayOf(time), text, files };
   const { re } = body;
   if (typeof re?.author !== 'string' || typeof re.text !== 'string' || !Number.isSafeInteger(re.index)) return message;
   return { ...message, re: { author: re.author, index: re.index, text: re.text.slice(0, QUOTED) } };
 }
+
+/** A picture's sides, as its sender measured them. @param {unknown} look */
+function sides(look) {
+  if (!Array.isArray(look)) return {};
+  const [width, height] = look;
+  const is = (/** @type {unknown} */ side) => Number.isInteger(side) && Number(side) > 0 && Number(side) <= LARGEST_SIDE;
+  return is(width) && is(height) ? { width, height } : {};
+}
+
+/** Whether two messages of oneself are the same one. @param {Message} a @param {Message} b */
+const isSame = (a, b) => a.text === b.text && a.files.length === b.files.length && a.files.every(({ hash }, at) => hash === b.files[at]?.hash);
 
 /** @param {Message} a @param {Message} b */
 const inOrder = (a, b) => a.lamport - b.lamport || (a.author < b.author ? -1 : a.author > b.author ? 1 : a.index - b.index);
@@ -57,6 +81,9 @@ export class Room extends EventTarget {
   /** One's own that wait or failed, oldest first. @type {Message[]} */ outbox = [];
   /** @type {Map<string, import('/.kith/kith.js').Member>} */ members = new Map();
   /** @type {Set<string>} */ online = new Set();
+  /** How far files are, by their hashes. @type {Map<string, FileState>} */ files = new Map();
+  /** Whether that was told. */ filesKnown = false;
+  /** Asked for without the person. @type {Set<string>} */ #wanted = new Set();
   /** Until when someone counts as typing. @type {Map<string, number>} */ typing = new Map();
   /** Whether older messages may be had. */ older = false;
   /** Serial of the newest message that was seen by the person. */ read = Number(localStorage.getItem('read') ?? 0);
@@ -97,6 +124,7 @@ export class Room extends EventTarget {
       void this.#follow(this.#entries(entries.at(-1)?.serial ?? 0));
       void this.#follow(this.#presence());
       void this.#follow(this.#messages());
+      void this.#follow(this.#files());
     } catch (error) {
       this.#fail(error);
     }
@@ -124,12 +152,12 @@ export class Room extends EventTarget {
     return this.members.get(id)?.name ?? 'Someone';
   }
 
-  /** @param {string} text @param {Quote} [about] */
-  send(text, about) {
+  /** @param {string} text @param {Quote} [about] @param {MessageFile[]} [files] */
+  send(text, about, files = []) {
     /** @type {Message} */
     const message = {
       key: `out/${crypto.randomUUID()}`, author: this.me?.id ?? '', index: 0, serial: Infinity, lamport: Infinity,
-      time: Date.now(), day: dayOf(Date.now()), text, waits: 'sending',
+      time: Date.now(), day: dayOf(Date.now()), text, files, waits: 'sending',
     };
     if (about) message.re = { author: about.author, index: about.index, text: about.text.slice(0, QUOTED) };
     this.outbox.push(message);
@@ -140,14 +168,25 @@ export class Room extends EventTarget {
   /** @param {string} key */
   retry(key) {
     const message = this.outbox.find((one) => one.key === key);
-    if (message?.waits === 'failed') void this.#deliver(message);
+    if (message?.waits === 'failed' && !message.lost) void this.#deliver(message);
   }
 
-  /** @param {string} key */
+  /** @param {string} key @returns {Message | undefined} what it was */
   discard(key) {
+    const message = this.outbox.find((one) => one.key === key);
+    message?.sending?.abort();
     this.outbox = this.outbox.filter((one) => one.key !== key);
     this.#keep();
     this.#changed();
+    return message;
+  }
+
+  /** Has a picture fetched that the person looks at. @param {MessageFile} file */
+  want({ hash, size }) {
+    const stage = this.files.get(hash)?.stage ?? 'absent';
+    if (!this.filesKnown || stage !== 'absent' || size > FETCHED || this.#wanted.has(hash)) return;
+    this.#wanted.add(hash);
+    blobs.fetch(hash).catch(() => this.#wanted.delete(hash));
   }
 
   /** Tells the others, now and then, that one is typing. @param {boolean} typing */
@@ -233,6 +272,14 @@ export class Room extends EventTarget {
     }
   }
 
+  async #files() {
+    for await (const states of blobs.watch()) {
+      for (const state of states) this.files.set(state.hash, state);
+      this.filesKnown = true;
+      this.#changed();
+    }
+  }
+
   /** @param {string} id */
   #stale(id) {
     if ((this.typing.get(id) ?? Infinity) > Date.now()) return;
@@ -281,7 +328,7 @@ export class Room extends EventTarget {
       fresh.push(message);
       // Its echo has done its work. The answer to the append may come after this.
       const echo = message.author === this.me?.id
-        && this.outbox.find((one) => one.text === message.text && one.time <= message.time + 60_000);
+        && this.outbox.find((one) => isSame(one, message) && one.time <= message.time + 60_000);
       if (echo) this.outbox = this.outbox.filter((one) => one !== echo);
     }
     if (fresh.length === 0) return fresh;
@@ -298,12 +345,23 @@ export class Room extends EventTarget {
   async #deliver(message) {
     message.waits = 'sending';
     message.error = undefined;
+    message.sending = new AbortController();
+    const { signal } = message.sending;
     this.#keep();
     this.#changed();
     try {
-      await space.append(message.re ? { text: message.text, re: message.re } : { text: message.text });
+      const refs = await Promise.all(message.files.map((file) => this.#upload(file, signal)));
+      const { text, re } = message;
+      const look = await Promise.all(message.files.map(lookOf));
+      signal.throwIfAborted();
+      this.#keep();
+      const body = { text, ...re && { re }, ...look.some(Boolean) && { look } };
+      await space.append(body, { attachments: refs });
       // The echo goes when the entry itself comes by the watch.
     } catch (error) {
+      if (signal.aborted) return;
+      // One that can't be sent holds the others back: they end with it, and begin again together.
+      message.sending.abort();
       message.waits = 'failed';
       if (error instanceof KithError) message.error = error;
       this.#keep();
@@ -311,21 +369,36 @@ export class Room extends EventTarget {
     }
   }
 
+  /** Hands a file to the node, unless that was done. @param {MessageFile} file @param {AbortSignal} signal */
+  async #upload(file, signal) {
+    if (file.hash === '' && file.blob) {
+      file.sent = 0;
+      const onProgress = (/** @type {{ sent: number }} */ { sent }) => { file.sent = sent; this.#changed(); };
+      Object.assign(file, await blobs.add(file.blob, { name: file.name, type: file.type, onProgress, signal }));
+    }
+    return file;
+  }
+
   /** What waits survives a reload of the page. */
   #keep() {
-    sessionStorage.setItem('outbox', JSON.stringify(this.outbox.map(({ key, time, text, re }) => ({ key, time, text, re }))));
+    sessionStorage.setItem('outbox', JSON.stringify(this.outbox.map(({ key, time, text, re, files }) => (
+      { key, time, text, re, files: files.map(({ hash, name, type, size, folder, url, width, height }) => ({ hash, name, type, size, folder, url, width, height })) }))));
   }
 
   /** Takes up what waited before the reload: sent already, or to be sent again by the person. */
   #restore() {
     const kept = /** @type {Message[]} */ (JSON.parse(sessionStorage.getItem('outbox') ?? '[]'));
     const mine = this.messages.filter(({ author }) => author === this.me?.id);
-    for (const { key, time, text, re } of kept) {
-      if (this.outbox.some((one) => one.key === key) || mine.some((one) => one.text === text && one.time >= time - 60_000)) continue;
-      this.outbox.push({
-        key, author: this.me?.id ?? '', index: 0, serial: Infinity, lamport: Infinity, time, day: dayOf(time), text, re, waits: 'failed',
-        error: new KithError({ code: 'disconnected', what: 'The page was closed before kith answered.' }),
-      });
+    for (const { key, time, text, re, files = [] } of kept) {
+      const lost = files.some(({ hash }) => hash === '');
+      /** @type {Message} */
+      const message = {
+        key, author: this.me?.id ?? '', index: 0, serial: Infinity, lamport: Infinity, time, day: dayOf(time), text, re, files, lost, waits: 'failed',
+        error: new KithError(lost
+          ? { code: 'disconnected', what: 'The page was closed before its files were sent.', todo: 'Add them again.' }
+          : { code: 'disconnected', what: 'The page was closed before kith answered.' }),
+      };
+      if (!this.outbox.some((one) => one.key === key) && !mine.some((one) => isSame(one, message) && one.time >= time - 60_000)) this.outbox.push(message);
     }
     this.#keep();
   }

@@ -21,6 +21,7 @@ export class Thread {
   /** @type {Map<string, { node: HTMLElement, look: string }>} */ #drawn = new Map();
   /** @type {WeakMap<Element, string>} */ #keys = new WeakMap();
   #asked = false;
+  /** Where this list itself scrolled to, in px. */ #put = 0;
   /** Whether the end is in view and stays in view. */ atEnd = true;
 
   /**
@@ -33,7 +34,8 @@ export class Thread {
     this.list = list;
     let width = 0;
     scroller.addEventListener('scroll', () => {
-      this.atEnd = scroller.scrollTop + scroller.clientHeight >= scroller.scrollHeight - NEAR;
+      // Rows may have grown since this list itself scrolled: only a person leaves the end.
+      if (Math.abs(scroller.scrollTop - this.#put) > 1) this.atEnd = scroller.scrollTop + scroller.clientHeight >= scroller.scrollHeight - NEAR;
       this.#soon();
       moved();
     }, { passive: true });
@@ -122,6 +124,7 @@ export class Thread {
       const changed = this.#draw(wanted());
       const top = Math.min(wanted(), scroller.scrollHeight);
       if (Math.abs(scroller.scrollTop - top) > 0.1) scroller.scrollTop = top;
+      this.#put = scroller.scrollTop;
       if (!changed) return;
     }
   }

@@ -7,6 +7,25 @@ const date = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'long',
 const near = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' });
 const list = new Intl.ListFormat(undefined, { type: 'conjunction' });
 
+const UNITS = /** @type {const} */ (['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte']);
+
+/** “1.5 MB”. @param {number} bytes @param {boolean} [perSecond] */
+export function sizeOf(bytes, perSecond = false) {
+  const step = Math.min(UNITS.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(bytes, 1)) / 3)));
+  const value = bytes / 1000 ** step;
+  return new Intl.NumberFormat(undefined, {
+    style: 'unit', unit: `${UNITS[step]}${perSecond ? '-per-second' : ''}`, unitDisplay: step === 0 && !perSecond ? 'long' : 'short',
+    maximumFractionDigits: value < 10 && step > 0 ? 1 : 0,
+  }).format(value);
+}
+
+/** “3 min”. @param {number} ms */
+export function lengthOf(ms) {
+  const seconds = Math.max(1, Math.round(ms / 1000));
+  const [value, unit] = seconds < 60 ? [seconds, 'second'] : seconds < 3_600 ? [Math.round(seconds / 60), 'minute'] : [Math.round(seconds / 3_600), 'hour'];
+  return new Intl.NumberFormat(undefined, { style: 'unit', unit: String(unit), unitDisplay: 'short' }).format(Number(value));
+}
+
 /** How many colours there are for people: `--hue-1` and on. */
 const HUES = 6;
 /** Names that are said before the rest is counted. */

@@ -7,6 +7,7 @@ import { afterEach, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 
 import { faults, useBrowser } from './fixture/open.mjs';
+import { png } from './fixture/pictures.mjs';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -53,8 +54,16 @@ for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
 
     test(`Chat at ${width} px, ${colorScheme}`, async () => {
       const fixture = await browser.fixture('full');
+      const { files } = fixture.room;
+      const error = { code: /** @type {const} */ ('disk_full'), what: 'It can’t be stored.', why: '', todo: 'Make room.' };
+      for (const [name, type, state] of /** @type {const} */ ([['a.png', 'image/png', {}], ['film.mp4', 'video/mp4', { stage: 'fetching', bytes: 2 }],
+        ['b.png', 'image/png', { stage: 'waiting', bytes: 0 }], ['tone.wav', 'audio/wav', {}], ['c.zip', '', { stage: 'failed', error }], ['d.pdf', '', {}]])) {
+        const file = files.add(name, type, name === 'a.png' ? png(60, 40) : name, state);
+        for (const who of ['ada', 'ben']) fixture.room.write(who, { json: { text: '' } }, 'app', Date.now(), [file]);
+      }
       const page = await browser.open(fixture, 'ada', '', await browser.context(view));
-      await page.locator('article').first().waitFor();
+      await page.getByRole('link', { name: 'Save d.pdf' }).last().waitFor();
+      await page.locator('#choose').setInputFiles([{ name: 'next.png', mimeType: 'image/png', buffer: png(60, 40) }]);
       assert.deepEqual(await wrong(page), []);
       await page.locator('#people').click();
       await page.getByLabel('Your name here').waitFor();
