@@ -11,6 +11,7 @@ use kith_overlay::storage::BlobScope;
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
+use super::database::Snapshot;
 use super::error::StoreError;
 use super::open::Store;
 use super::platform::{bytes_of_path, path_of_bytes};
@@ -103,6 +104,58 @@ pub(super) fn delete_space(tx: &Tx<'_>, space: &SpaceId) -> Result<(), StoreErro
     tx.change(FOLDERS)?.retain_in(triples, |_, ()| false)?;
     tx.change(WANTED)?.retain_in(pairs, |_, _| false)?;
     Ok(())
+}
+
+/// Whether an entry of the space attaches a blob, or a folder that is made of it.
+pub(super) fn is_attached(
+    tx: &Tx<'_>,
+    space: &SpaceId,
+    hash: &[u8; 32],
+) -> Result<bool, StoreError> {
+    is_named(&tx.look(ATTACHED)?, &tx.look(FOLDERS)?, space, hash)
+}
+
+/// What names blobs, in a snapshot.
+pub(super) struct Named {
+    attached: redb::ReadOnlyTable<Pair, &'static [u8]>,
+    folders: redb::ReadOnlyTable<Triple, ()>,
+    wanted: redb::ReadOnlyTable<Pair, &'static [u8]>,
+}
+
+impl Named {
+    pub(super) fn read(snapshot: &Snapshot) -> Result<Self, StoreError> {
+        Ok(Self {
+            attached: snapshot.table(ATTACHED)?,
+            folders: snapshot.table(FOLDERS)?,
+            wanted: snapshot.table(WANTED)?,
+        })
+    }
+
+    /// Whether an entry of the space attaches a blob, or a folder that is made of it, or a person
+    /// wants it.
+    pub(super) fn has(&self, space: &SpaceId, hash: &[u8; 32]) -> Result<bool, StoreError> {
+        Ok(self.wanted.get((*space.as_bytes(), *hash))?.is_some()
+            || is_named(&self.attached, &self.folders, space, hash)?)
+    }
+}
+
+fn is_named(
+    attached: &impl ReadableTable<Pair, &'static [u8]>,
+    folders: &impl ReadableTable<Triple, ()>,
+    space: &SpaceId,
+    hash: &[u8; 32],
+) -> Result<bool, StoreError> {
+    let id = *space.as_bytes();
+    if attached.get((id, *hash))?.is_some() {
+        return Ok(true);
+    }
+    for row in folders.range((id, *hash, NONE)..=(id, *hash, ALL))? {
+        let (_, _, folder) = row?.0.value();
+        if attached.get((id, folder))?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn encode(attachment: &Attachment) -> Vec<u8> {

@@ -19,9 +19,11 @@ mod apps;
 mod attached;
 mod backend;
 mod blobs;
+mod collect;
 mod database;
 mod disk;
 mod error;
+mod file_usage;
 mod identity;
 mod keys;
 mod lock;
@@ -45,8 +47,10 @@ pub use blobs::{
     AddProgress, AddStage, AddedFile, Adding, ChangedFile, Expected, FilePlace, FileSource,
     MAX_CHANGED, Upload,
 };
+pub use collect::{Collected, LOOSE_KEPT};
 pub use disk::{Disk, DiskFile, FileIdentity, Held, Open, Stamp, SystemDisk};
 pub use error::StoreError;
+pub use file_usage::{FileUsage, FileUsages};
 pub use identity::{MAX_SETTINGS, NodeSecret, PageSecret};
 pub use logs::{
     Appended, MAX_READ_BYTES, MAX_READ_ENTRIES, MemberRecord, Page, Query, StoredEntry,

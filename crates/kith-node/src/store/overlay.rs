@@ -104,7 +104,7 @@ impl BlobStorage for Store {
         scope: BlobScope,
         hash: &'a [u8; 32],
     ) -> BoxFuture<'a, StorageResult<BlobState>> {
-        Box::pin(async move { Ok(self.blob(scope, hash)?) })
+        Box::pin(async move { Ok(self.blob_now(scope, hash).await?) })
     }
 
     fn read_blob<'a>(

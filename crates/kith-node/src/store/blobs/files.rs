@@ -46,6 +46,39 @@ struct Opened {
     blobs: HashMap<[u8; 32], Arc<Live>>,
     /// Those whose files are about to be removed or replaced.
     claimed: HashSet<[u8; 32]>,
+    /// Those whose files are being opened: a disk that hangs must not hold up the others.
+    opening: HashSet<[u8; 32]>,
+}
+
+impl Opened {
+    /// Closes a blob that nobody uses, where as many are open as may be.
+    fn make_room(&mut self) -> Result<(), StoreError> {
+        if self.blobs.len() < MAX_OPEN {
+            return Ok(());
+        }
+        let is_idle = |live: &Arc<Live>| live.is_kept() && Arc::strong_count(live) == 1;
+        let idle = self.blobs.iter().find(|(_, live)| is_idle(live)).map(|(hash, _)| *hash);
+        self.blobs.remove(&idle.ok_or(StoreError::Limit("64 transfers at once"))?);
+        Ok(())
+    }
+
+    /// Whether nobody else opens or claims the blob.
+    fn is_free(&self, hash: &[u8; 32]) -> bool {
+        !self.claimed.contains(hash) && !self.opening.contains(hash)
+    }
+}
+
+/// A blob whose files are being opened, until this is dropped.
+struct Opening<'a> {
+    blobs: &'a Blobs,
+    hash: [u8; 32],
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        self.blobs.opened().opening.remove(&self.hash);
+        self.blobs.released.notify_waiters();
+    }
 }
 
 /// A blob that nobody else opens or claims, until this is dropped.
@@ -143,27 +176,29 @@ impl Blobs {
         self.opened().blobs.iter().map(|(hash, live)| (*hash, live.clone())).collect()
     }
 
-    /// Opens the files of a blob that has a row, or is to get one.
+    /// Opens the files of a blob: the one that `find` finds, which is called while nobody else can
+    /// put it in place or remove it.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] where a file of the person's is not what it was, or a file is missing
     /// of which something is held; [`StoreError::Claimed`].
-    pub(super) fn open_files(&self, hash: &[u8; 32], blob: Blob) -> Result<Arc<Live>, StoreError> {
-        let mut opened = self.opened();
-        if let Some(live) = opened.blobs.get(hash) {
-            return Ok(live.clone());
-        }
-        if opened.claimed.contains(hash) {
-            return Err(StoreError::Claimed);
-        }
-        if opened.blobs.len() >= MAX_OPEN {
-            let idle = opened
-                .blobs
-                .iter()
-                .find(|(_, live)| live.is_kept() && Arc::strong_count(live) == 1);
-            let idle = idle.map(|(hash, _)| *hash);
-            opened.blobs.remove(&idle.ok_or(StoreError::Limit("64 transfers at once"))?);
-        }
+    pub(super) fn open_files(
+        &self,
+        hash: &[u8; 32],
+        find: impl FnOnce() -> Result<Option<Blob>, StoreError>,
+    ) -> Result<Option<Arc<Live>>, StoreError> {
+        let opening = {
+            let mut opened = self.opened();
+            if let Some(live) = opened.blobs.get(hash) {
+                return Ok(Some(live.clone()));
+            }
+            if !opened.is_free(hash) {
+                return Err(StoreError::Claimed);
+            }
+            opened.opening.insert(*hash);
+            Opening { blobs: self, hash: *hash }
+        };
+        let Some(blob) = find()? else { return Ok(None) };
         if !blob.complete {
             self.make_dir()?;
         }
@@ -171,8 +206,11 @@ impl Blobs {
         let how = if blob.complete { Open::Read } else { Open::Write };
         let tree = self.open_sized(&self.path(hash, TREE), how, tree_size(blob.size))?;
         let live = Arc::new(Live::new(blob, data, tree, &self.disk));
+        let mut opened = self.opened();
+        opened.make_room()?;
         opened.blobs.insert(*hash, live.clone());
-        Ok(live)
+        drop((opened, opening));
+        Ok(Some(live))
     }
 
     fn open_data(&self, hash: &[u8; 32], blob: &Blob) -> Result<Box<dyn DiskFile>, StoreError> {
@@ -302,22 +340,23 @@ impl Blobs {
 
     fn try_claim(&self, hash: &[u8; 32]) -> bool {
         let mut opened = self.opened();
-        if !opened.claimed.insert(*hash) {
+        if !opened.is_free(hash) {
             return false;
         }
+        opened.claimed.insert(*hash);
         if let Some(live) = opened.blobs.remove(hash) {
             live.kill();
         }
         true
     }
 
-    /// Waits until nobody claims the blob.
+    /// Waits until nobody claims the blob, or opens its files.
     pub(super) async fn unclaimed(&self, hash: &[u8; 32]) {
         loop {
             let released = self.released.notified();
             tokio::pin!(released);
             released.as_mut().enable();
-            if !self.opened().claimed.contains(hash) {
+            if self.opened().is_free(hash) {
                 return;
             }
             released.await;

@@ -15,6 +15,7 @@ mod coming;
 mod files;
 mod hashing;
 mod live;
+mod loose;
 mod place;
 mod remove;
 mod table;
@@ -30,6 +31,7 @@ pub use upload::Upload;
 
 pub(super) use changed::ChangedFiles;
 pub(super) use files::Blobs;
+pub(super) use loose::{Loose, each};
 pub(super) use table::is_complete;
 
 use self::table::place_blobs;

@@ -6,6 +6,7 @@ use kith_log::SpaceId;
 use kith_overlay::storage::BlobScope;
 use redb::ReadableTable;
 
+use super::loose::{Loose, each};
 use super::place::Place;
 use super::table::{self, Blob};
 use super::{BLOBS, files};
@@ -102,75 +103,35 @@ impl Store {
     /// Takes a space's scope off all blobs, and deletes those that are in no other.
     pub(in crate::store) async fn drop_blobs_of(&self, space: SpaceId) -> Result<(), StoreError> {
         let scope = BlobScope::Space(space);
-        for (hash, live) in self.blobs().all_live() {
-            live.change(|blob| leave(blob, scope));
-            if live.blob().scopes.is_empty() {
-                self.delete(hash, true).await?;
-            }
-        }
-        let gone = self
-            .write(0, move |tx| {
-                let mut changed = Vec::new();
-                for row in tx.look(BLOBS)?.iter()? {
-                    let (hash, row) = row?;
-                    let mut blob = Blob::decode(row.value())?;
-                    if leave(&mut blob, scope) {
-                        changed.push((hash.value(), blob));
-                    }
+        let mut hashes = self.read(|snapshot| {
+            let mut hashes = HashSet::new();
+            each(snapshot, |blob| {
+                if blob.scopes.contains(&scope) {
+                    hashes.insert(blob.hash);
                 }
-                let mut gone = Vec::new();
-                for (hash, blob) in changed {
-                    if blob.scopes.is_empty() {
-                        gone.push(hash);
-                    }
-                    table::replace(tx, &hash, &blob)?;
-                }
-                Ok(gone)
-            })
-            .await?;
-        for hash in gone {
-            self.delete(hash, true).await?;
-        }
-        Ok(())
+                Ok(true)
+            })?;
+            Ok(hashes)
+        })?;
+        let live = self.blobs().all_live().into_iter();
+        hashes.extend(live.filter(|(_, live)| live.is_in(scope)).map(|(hash, _)| hash));
+        self.release(scope, hashes.into_iter().collect()).await
     }
-}
 
-impl Store {
     /// Takes a scope off some blobs, and deletes those that are in no other.
     pub(in crate::store) async fn release(
         &self,
         scope: BlobScope,
         hashes: Vec<[u8; 32]>,
     ) -> Result<(), StoreError> {
-        for hash in &hashes {
-            if let Some(live) = self.blobs().live(hash) {
-                live.change(|blob| leave(blob, scope));
-            }
-        }
-        let gone = self
-            .write(hashes.len() * 128, move |tx| {
-                let mut gone = Vec::new();
-                for hash in &hashes {
-                    let Some(mut blob) = table::find(&tx.look(BLOBS)?, hash)? else { continue };
-                    if leave(&mut blob, scope) {
-                        table::replace(tx, hash, &blob)?;
-                    }
-                    if blob.scopes.is_empty() {
-                        gone.push(*hash);
-                    }
-                }
-                Ok(gone)
-            })
-            .await?;
-        for hash in gone {
-            self.delete(hash, true).await?;
-        }
+        let loose = |hash| Loose { hash, scope: Some(scope), may_stay: false };
+        self.drop_loose(hashes.into_iter().map(loose).collect()).await?;
         Ok(())
     }
 }
 
 /// Takes a scope off; says whether it was there.
-fn leave(blob: &mut Blob, scope: BlobScope) -> bool {
+pub(super) fn leave(blob: &mut Blob, scope: BlobScope) -> bool {
     let before = blob.scopes.len();
     blob.scopes.retain(|held| *held != scope);
     blob.scopes.len() < before

@@ -19,7 +19,8 @@ use crate::store::open::Store;
 const PART: usize = 1024 * 1024;
 
 impl Store {
-    /// How much of a blob is held for those in a scope.
+    /// How much of a blob is held for those in a scope. It looks at a person's file, whose disk may
+    /// take its time.
     ///
     /// # Errors
     /// The disk's.
@@ -40,6 +41,19 @@ impl Store {
             Blob { size, complete: true, .. } => BlobState::Complete { size },
             Blob { size, held, .. } => BlobState::Partial { size, held },
         })
+    }
+
+    /// As [`Self::blob`], off the runtime's threads.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(in crate::store) async fn blob_now(
+        &self,
+        scope: BlobScope,
+        hash: &[u8; 32],
+    ) -> Result<BlobState, StoreError> {
+        let (store, hash) = (self.clone(), *hash);
+        blocking(move || store.blob(scope, &hash)).await
     }
 
     /// Whether a file of the person's is what it was; tells where it is not.
@@ -178,10 +192,8 @@ impl Store {
         part: Arc<BlobPart>,
     ) -> Result<(Arc<Live>, Due), StoreError> {
         self.unclaimed(hash, move |store, hash| {
-            let live = match store.open_blob(hash)? {
-                Some(live) => live,
-                None => store.blobs().open_files(hash, Blob::new(size, scope))?,
-            };
+            let live = store.open_or(hash, Some(Blob::new(size, scope)))?;
+            let live = live.ok_or(StoreError::NotHeld)?;
             if live.size != size {
                 return Err(StoreError::Damaged);
             }
@@ -356,19 +368,26 @@ impl Store {
 
     /// A blob of which something is here.
     pub(super) fn open_blob(&self, hash: &[u8; 32]) -> Result<Option<Arc<Live>>, StoreError> {
-        if let Some(live) = self.blobs().live(hash) {
-            return Ok(Some(live));
+        self.open_or(hash, None)
+    }
+
+    /// A blob of which something is here, else the new one.
+    fn open_or(&self, hash: &[u8; 32], new: Option<Blob>) -> Result<Option<Arc<Live>>, StoreError> {
+        let mut outside = None;
+        let opened = self.blobs().open_files(hash, || {
+            let held = stored(self.database(), hash)?;
+            if let Some(Blob { place: Place::Outside(place), .. }) = &held {
+                outside = Some(place.clone());
+            }
+            Ok(held.or(new))
+        });
+        match (opened, outside) {
+            (Err(StoreError::Damaged | StoreError::NotPlain { .. }), Some(outside)) => {
+                self.note_changed(hash, &outside);
+                Err(StoreError::Damaged)
+            }
+            (opened, _) => opened,
         }
-        let Some(blob) = stored(self.database(), hash)? else { return Ok(None) };
-        let place = blob.place.clone();
-        let opened = self.blobs().open_files(hash, blob);
-        if let (Err(StoreError::Damaged | StoreError::NotPlain { .. }), Place::Outside(outside)) =
-            (&opened, &place)
-        {
-            self.note_changed(hash, outside);
-            return Err(StoreError::Damaged);
-        }
-        opened.map(Some)
     }
 
     fn live_error(
