@@ -35,26 +35,20 @@ pub(super) async fn follow(output: Output, client: &mut Client, job: String) -> 
         if stage.is_over() {
             return Ok(*stage);
         }
-        bar.draw(&line(&stage));
+        match *stage {
+            JobStage::Reading { bytes, size, files } => {
+                bar.draw_transfer(&reading(files), bytes, Some(size));
+            }
+            JobStage::Writing { bytes, size } => bar.draw_transfer("Writing", bytes, Some(size)),
+            JobStage::Looking { tried } => bar.draw(&looking("what is shared", &tried)),
+            JobStage::Fetching { files } => bar.draw(&fetching(&files)),
+            JobStage::Shared { .. } | JobStage::Got { .. } | JobStage::Failed { .. } => {}
+        }
     }
 }
 
-fn line(stage: &JobStage) -> String {
-    match stage {
-        JobStage::Reading { bytes, size, files } => {
-            format!("Reading… {} of {}{}", Bytes(*bytes), Bytes(*size), in_files(*files))
-        }
-        JobStage::Looking { tried } => looking("what is shared", tried),
-        JobStage::Fetching { files } => fetching(files),
-        JobStage::Writing { bytes, size } => {
-            format!("Writing… {} of {}", Bytes(*bytes), Bytes(*size))
-        }
-        JobStage::Shared { .. } | JobStage::Got { .. } | JobStage::Failed { .. } => String::new(),
-    }
-}
-
-fn in_files(files: u64) -> String {
-    if files > 1 { format!(" in {files} files") } else { String::new() }
+fn reading(files: u64) -> String {
+    if files > 1 { format!("Reading {files} files") } else { "Reading".into() }
 }
 
 fn fetching(files: &[FileState]) -> String {
