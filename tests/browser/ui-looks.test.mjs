@@ -71,6 +71,25 @@ for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
       assert.equal(await tooWide(page), false);
     });
 
+    test(`Drop at ${width} px, ${colorScheme}`, async () => {
+      const fixture = await browser.fixture('full');
+      const page = await browser.open(fixture, 'drop-ada', '', await browser.context(view));
+      await page.locator('article').first().waitFor();
+      assert.deepEqual(await wrong(page), []);
+      assert.equal(await tooWide(page), false);
+      await page.getByRole('button', { name: 'Files in Recordings' }).click();
+      await page.getByText('track 001').waitFor();
+      assert.deepEqual(await wrong(page), [], 'a folder');
+      await page.locator('.presence').click();
+      await page.getByRole('dialog').getByRole('img', { name: /QR/ }).waitFor();
+      assert.deepEqual(await wrong(page), [], 'the link and the people');
+      await page.keyboard.press('Escape');
+      await page.getByRole('button', { name: 'Look at Harbour at dawn.png' }).click();
+      await page.getByRole('dialog').getByRole('img').waitFor();
+      assert.deepEqual(await wrong(page), [], 'a picture');
+      assert.equal(await tooWide(page), false);
+    });
+
     test(`the loading page at ${width} px, ${colorScheme}`, async () => {
       const fixture = await browser.fixture('few');
       const page = await browser.open(fixture, 'loading', '', await browser.context(view));
