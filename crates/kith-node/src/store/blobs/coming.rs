@@ -4,11 +4,12 @@
 //! At the end that file is given its name, never that of a file that exists:
 //!
 //! 1. everything is synced,
-//! 2. the row says which name it is being given,
-//! 3. it is renamed, and the folder synced,
-//! 4. the row says where it is.
+//! 2. it is renamed, and the folder synced,
+//! 3. the row says where it is.
 //!
-//! A crash between two of them is made good at the next opening, or the next try.
+//! After a crash between the last two the hidden file is gone, and one of the names that it may have
+//! got is that file's, by its number on its file system. Where files have none to tell, the row says
+//! before the renaming which name it will be.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,18 +20,17 @@ use kith_overlay::blob::Groups;
 use kith_overlay::storage::BlobScope;
 
 use super::add::scope_key;
-use super::files::{self, Blobs, stored};
+use super::files::{self, stored};
 use super::live::Live;
 use super::place::{Coming, Outside, Place};
 use super::table::{self, Blob};
 use super::transfer::blocking;
 use super::{BLOBS, OUTSIDE};
-use crate::store::database::Database;
 use crate::store::disk::{Disk, Open, Stamp};
 use crate::store::error::StoreError;
 use crate::store::open::Store;
 use crate::store::platform::bytes_of_path;
-use crate::store::writer::{Tx, write_once};
+use crate::store::writer::Tx;
 
 /// What the hidden file's name ends with.
 const PART: &str = ".kith-part";
@@ -182,7 +182,7 @@ impl Store {
         hash: [u8; 32],
         live: Arc<Live>,
     ) -> Result<(), StoreError> {
-        let mut blob = self.sync_live(hash, live).await?;
+        let mut blob = self.sync_live(hash, live, true).await?;
         let store = self.clone();
         let finishing = tokio::spawn(async move {
             let _claim = store.blobs().claim(&hash).await;
@@ -194,11 +194,8 @@ impl Store {
                 // Another call was first.
                 return store.write(1024, move |tx| table::keep(tx, &hash, blob.clone())).await;
             };
-            let stamp = store.name_part(hash, &mut blob, coming).await?;
-            let Place::Coming(Coming { moving: Some(path), .. }) = &blob.place else {
-                return Err(StoreError::Damaged);
-            };
-            let row = arrived(&blob, path.clone(), stamp);
+            let (path, stamp) = store.name_part(hash, &blob, coming).await?;
+            let row = arrived(&blob, path, stamp);
             store.write(1024, move |tx| keep_arrived(tx, &hash, &row)).await
         });
         finishing.await.map_err(|_| StoreError::Closed)?
@@ -208,35 +205,35 @@ impl Store {
     /// whether it was so.
     pub(super) async fn settle(&self, hash: [u8; 32]) -> Result<bool, StoreError> {
         let Some(blob) = stored(self.database(), &hash)? else { return Ok(false) };
-        let Place::Coming(coming) = &blob.place else { return Ok(false) };
-        let stamp = moved(&**self.blobs().disk(), coming, blob.size);
-        let (Some(stamp), Some(path)) = (stamp, &coming.moving) else { return Ok(false) };
-        let row = arrived(&blob, path.clone(), stamp);
+        let Place::Coming(coming) = blob.place.clone() else { return Ok(false) };
+        let (disk, size) = (self.blobs().disk().clone(), blob.size);
+        let moved = blocking(move || {
+            let Some((path, stamp)) = moved(&*disk, &coming, size) else { return Ok(None) };
+            // Its name may not be on disk yet.
+            sync_folder(&*disk, &path)?;
+            Ok(Some((path, stamp)))
+        });
+        let Some((path, stamp)) = moved.await? else { return Ok(false) };
+        let row = arrived(&blob, path, stamp);
         self.write(1024, move |tx| keep_arrived(tx, &hash, &row)).await?;
         Ok(true)
     }
 
-    /// Gives a part the first name that is free, and notes that first.
+    /// Gives a part the first name that is free.
     async fn name_part(
         &self,
         hash: [u8; 32],
-        blob: &mut Blob,
+        blob: &Blob,
         mut coming: Coming,
-    ) -> Result<Stamp, StoreError> {
+    ) -> Result<(PathBuf, Stamp), StoreError> {
         let disk = self.blobs().disk().clone();
-        if let Some(stamp) = moved(&*disk, &coming, blob.size) {
-            blob.place = Place::Coming(coming);
-            return Ok(stamp);
-        }
         for number in 1..=MAX_NAMES {
             let name = numbered(&coming.wanted, number);
-            if disk.stamp(&name).err().is_none_or(|e| e.kind() != io::ErrorKind::NotFound) {
-                continue;
+            if coming.inode == 0 {
+                coming.moving = Some(name.clone());
+                let row = Blob { place: Place::Coming(coming.clone()), ..blob.clone() };
+                self.write(1024, move |tx| table::replace(tx, &hash, &row)).await?;
             }
-            coming.moving = Some(name.clone());
-            blob.place = Place::Coming(coming.clone());
-            let row = blob.clone();
-            self.write(1024, move |tx| table::replace(tx, &hash, &row)).await?;
             let (disk, part, inode) = (disk.clone(), coming.part.clone(), coming.inode);
             let named = blocking(move || {
                 match disk.rename_new(&part, &name) {
@@ -246,10 +243,11 @@ impl Store {
                 sync_folder(&*disk, &name)?;
                 let stamp = disk.stamp(&name);
                 let stamp = stamp.map_err(|e| StoreError::plain("look at", &name, e))?;
-                if stamp.inode == inode { Ok(Some(stamp)) } else { Err(StoreError::Damaged) }
+                let is_it = stamp.inode == inode;
+                if is_it { Ok(Some((name, stamp))) } else { Err(StoreError::Damaged) }
             });
-            if let Some(stamp) = named.await? {
-                return Ok(stamp);
+            if let Some(named) = named.await? {
+                return Ok(named);
             }
         }
         Err(StoreError::Limit("10,000 files of one name"))
@@ -266,32 +264,28 @@ impl Store {
     }
 }
 
-impl Blobs {
-    /// Notes the files that got their names just before a crash.
-    pub(super) fn note_arrived(
-        &self,
-        database: &Database,
-        moving: Vec<([u8; 32], Blob)>,
-    ) -> Result<(), StoreError> {
-        let disk = &**self.disk();
-        for (hash, blob) in moving {
-            let Place::Coming(coming) = &blob.place else { continue };
-            let Some(stamp) = moved(disk, coming, blob.size) else { continue };
-            let Some(path) = coming.moving.clone() else { continue };
-            // Its name may not be on disk yet.
-            sync_folder(disk, &path)?;
-            let row = arrived(&blob, path, stamp);
-            write_once(database, |tx| keep_arrived(tx, &hash, &row))?;
-        }
-        Ok(())
-    }
-}
-
-/// Whether a part has got its name, and what it is then.
-fn moved(disk: &dyn Disk, coming: &Coming, size: u64) -> Option<Stamp> {
-    let stamp = disk.stamp(coming.moving.as_deref()?).ok()?;
+/// Where a part is that has got its name, and what it is then.
+fn moved(disk: &dyn Disk, coming: &Coming, size: u64) -> Option<(PathBuf, Stamp)> {
     let is_gone = disk.stamp(&coming.part).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
-    (is_gone && stamp.inode == coming.inode && stamp.size == size).then_some(stamp)
+    if !is_gone {
+        return None;
+    }
+    let is_it = |stamp: &Stamp| stamp.inode == coming.inode && stamp.size == size;
+    if coming.inode == 0 {
+        let path = coming.moving.clone()?;
+        let stamp = disk.stamp(&path).ok().filter(is_it)?;
+        return Some((path, stamp));
+    }
+    for number in 1..=MAX_NAMES {
+        let path = numbered(&coming.wanted, number);
+        match disk.stamp(&path) {
+            Ok(stamp) if is_it(&stamp) => return Some((path, stamp)),
+            // It got the first name that was free.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Ok(_) | Err(_) => {}
+        }
+    }
+    None
 }
 
 /// The row of a file that has its name.

@@ -126,20 +126,12 @@ impl Blobs {
             spools: AtomicU64::new(0),
             named: AtomicBool::new(false),
         };
-        let (known, moving) = database.read(|snapshot| {
+        let known = database.read(|snapshot| {
             use redb::ReadableTable;
-            let (mut known, mut moving) = (HashSet::new(), Vec::new());
-            for row in snapshot.table(BLOBS)?.iter()? {
-                let (hash, row) = row?;
-                let blob = Blob::decode(row.value())?;
-                known.insert(hash.value());
-                if matches!(&blob.place, Place::Coming(coming) if coming.moving.is_some()) {
-                    moving.push((hash.value(), blob));
-                }
-            }
-            Ok((known, moving))
+            let table = snapshot.table(BLOBS)?;
+            let rows = table.iter()?;
+            rows.map(|row| Ok(row?.0.value())).collect::<Result<HashSet<_>, StoreError>>()
         })?;
-        blobs.note_arrived(database, moving)?;
         match blobs.disk.list(&blobs.dir) {
             Ok(names) => blobs.sweep(&names, &known),
             // It is made with the first blob.

@@ -36,7 +36,7 @@ pub(super) struct Coming {
     pub(super) inode: u64,
     /// The name that it is to have, if that is free.
     pub(super) wanted: PathBuf,
-    /// The name that it is being given.
+    /// The name that it is being given, where its file has no number.
     pub(super) moving: Option<PathBuf>,
 }
 

@@ -136,16 +136,20 @@ impl Store {
     }
 
     /// Does something with a blob, off the runtime's threads; again, where its files were about to be
-    /// put in place or removed.
+    /// put in place or removed, or a crash left it unsaid where they are.
     pub(super) async fn unclaimed<T: Send + 'static>(
         &self,
         hash: &[u8; 32],
         work: impl Fn(&Self, &[u8; 32]) -> Result<T, StoreError> + Clone + Send + 'static,
     ) -> Result<T, StoreError> {
+        let mut is_settled = false;
         loop {
             let (store, hash, work) = (self.clone(), *hash, work.clone());
             match blocking(move || work(&store, &hash)).await {
                 Err(StoreError::Claimed) => self.blobs().unclaimed(&hash).await,
+                Err(StoreError::Damaged) if !is_settled && self.settle(hash).await? => {
+                    is_settled = true;
+                }
                 done => return done,
             }
         }
@@ -244,10 +248,7 @@ impl Store {
             live.change(|blob| blob.join(&[scope]));
             Ok(live)
         });
-        let live = match finishing.await {
-            Err(StoreError::Damaged) if self.settle(*hash).await? => return Ok(()),
-            finishing => finishing?,
-        };
+        let live = finishing.await?;
         if matches!(live.blob().place, Place::Coming(_)) {
             self.finish_coming(*hash, live).await
         } else {
@@ -313,7 +314,7 @@ impl Store {
         live: Arc<Live>,
         complete: bool,
     ) -> Result<(), StoreError> {
-        let mut blob = self.sync_live(hash, live.clone()).await?;
+        let mut blob = self.sync_live(hash, live.clone(), false).await?;
         blob.complete |= complete;
         let scopes = blob.scopes.clone();
         let row = live.clone();
@@ -331,11 +332,13 @@ impl Store {
         Ok(())
     }
 
-    /// Syncs a blob's files and their names; returns what is on disk then.
+    /// Syncs a blob's files and their names; returns what is on disk then. A file that is about to get
+    /// another name needs none before.
     pub(super) async fn sync_live(
         &self,
         hash: [u8; 32],
         live: Arc<Live>,
+        is_renamed: bool,
     ) -> Result<Blob, StoreError> {
         let store = self.clone();
         blocking(move || {
@@ -344,7 +347,7 @@ impl Store {
                 return Ok(blob);
             }
             let synced = live.sync().map_err(|e| store.live_error("sync", &hash, &live, e));
-            let synced = synced.and_then(|blob| store.sync_names(&live).map(|()| blob));
+            let synced = synced.and_then(|blob| store.sync_names(&live, is_renamed).map(|()| blob));
             // The next sync may say yes to bytes that this one lost: what was not kept is believed
             // no more.
             synced.inspect_err(|_| store.blobs().forget(&hash, &live))
@@ -352,11 +355,14 @@ impl Store {
         .await
     }
 
-    fn sync_names(&self, live: &Live) -> Result<(), StoreError> {
+    fn sync_names(&self, live: &Live, is_renamed: bool) -> Result<(), StoreError> {
         if live.is_named() {
             return Ok(());
         }
         self.blobs().sync_names()?;
+        if is_renamed {
+            return Ok(());
+        }
         if let Place::Coming(coming) = live.blob().place
             && let Some(folder) = coming.part.parent()
         {
