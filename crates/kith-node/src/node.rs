@@ -121,7 +121,8 @@ impl Node {
         inner.spawn(inner.clone().run_events(events));
         inner.spawn(inner.clone().follow_updates());
         inner.spawn(inner.clone().tell_changed_files());
-        inner.resume_files().await?;
+        inner.spawn(inner.clone().resume_files());
+        inner.spawn(inner.clone().collect_files());
         inner.start_discovery(found);
         Ok(Self { inner })
     }

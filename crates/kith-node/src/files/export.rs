@@ -108,19 +108,20 @@ fn copy(opened: &mut Opened, file: &mut File, part: &Part) -> io::Result<()> {
 }
 
 /// Writes a whole blob that is here to a new file: under another name first, so that a file that is
-/// there is whole.
+/// there is whole. `tell` is told how far it is.
 ///
 /// # Errors
 /// Where the disk fails, or the file is there.
-pub(super) fn write_new(opened: &mut Opened, to: &Path) -> Result<()> {
+pub(super) fn write_new(opened: &mut Opened, to: &Path, tell: impl FnMut(u64)) -> Result<()> {
     let failed = |error: io::Error| not_written(to, &error);
-    let name = to.file_name().unwrap_or_default().to_string_lossy();
-    let part = to.with_file_name(format!(".{name}.kith-part"));
+    // Not the file's own name, which may have all the bytes that a name can have.
+    let name = super::hex(&opened.piece.hash);
+    let part = to.with_file_name(format!(".{}.kith-part", &name[..16]));
     let size = opened.piece.size;
     opened.seek(0, size);
     let mut file = File::create(&part).map_err(failed)?;
-    let written =
-        io::copy(opened, &mut file).and_then(|_| file.flush()).and_then(|()| file.sync_all());
+    let mut told = Told { file: &mut file, bytes: 0, tell };
+    let written = io::copy(opened, &mut told).and_then(|_| file.sync_all());
     // Taken first, so that nobody else's file is written over.
     let done = written.and_then(|()| OpenOptions::new().write(true).create_new(true).open(to));
     match done.and_then(|_| fs::rename(&part, to)) {
@@ -130,6 +131,26 @@ pub(super) fn write_new(opened: &mut Opened, to: &Path) -> Result<()> {
             let _ = fs::remove_file(&part);
             Err(failed(error))
         }
+    }
+}
+
+/// A file, and who is told how much of it is written.
+struct Told<'a, F> {
+    file: &'a mut File,
+    bytes: u64,
+    tell: F,
+}
+
+impl<F: FnMut(u64)> Write for Told<'_, F> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.bytes += written as u64;
+        (self.tell)(self.bytes);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 

@@ -99,7 +99,7 @@ impl Inner {
             self.follow(&job, &under_way).await?;
             pausing.keys.clear();
             for (transfer, path) in under_way {
-                let got = self.deliver(&transfer, path).await?;
+                let got = self.deliver(&job, &transfer, path).await?;
                 done.push((transfer, got));
             }
         }
@@ -181,7 +181,7 @@ impl Inner {
     }
 
     /// Writes a file that was here in another place already.
-    async fn deliver(&self, transfer: &Transfer, path: PathBuf) -> Result<GotFile> {
+    async fn deliver(&self, job: &Arc<Job>, transfer: &Transfer, path: PathBuf) -> Result<GotFile> {
         let attachment = &transfer.attachment;
         let got = |path: &Path, size| GotFile {
             name: attachment.name.as_str().to_owned(),
@@ -198,7 +198,10 @@ impl Inner {
                 let piece = Piece::of(attachment);
                 let (store, runtime, to) = (self.store.clone(), Handle::current(), path.clone());
                 let space = transfer.key.0;
-                let write = move || write_new(&mut Opened::new(store, runtime, space, piece), &to);
+                let (job, size) = (job.clone(), attachment.size);
+                let tell = move |bytes| job.tell(JobStage::Writing { bytes, size });
+                let mut opened = Opened::new(store, runtime, space, piece);
+                let write = move || write_new(&mut opened, &to, tell);
                 tokio::task::spawn_blocking(write)
                     .await
                     .map_err(|_| Error::new(ErrorCode::Internal, "The file was not written."))??;

@@ -23,12 +23,18 @@ mod transfers;
 mod uploads;
 mod walk;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use data_encoding::HEXLOWER;
 use kith_api::{Append, Appended, Attach, Error, ErrorCode, FileRef, MAX_ATTACHMENTS, Result};
 use kith_log::SpaceId;
 use kith_log::file::{Attachment, FileError};
+use kith_overlay::storage::{BlobScope, BlobState};
 
+use crate::clock::now_ms;
 use crate::node::Inner;
+use crate::store::Collected;
 
 pub(crate) use fetch::Fetches;
 pub(crate) use jobs::Jobs;
@@ -65,7 +71,22 @@ pub(crate) fn file_ref(attachment: &Attachment) -> FileRef {
     }
 }
 
+/// Between two collections of what nothing names.
+const COLLECT_GAP: Duration = Duration::from_secs(60 * 60);
+
 impl Inner {
+    /// Deletes blobs of spaces that nothing names any more: at the start, then every hour.
+    pub(crate) async fn collect_files(self: Arc<Self>) {
+        loop {
+            match self.store.collect_files(now_ms()).await {
+                Ok(Collected { more: true, .. }) => continue,
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "files that nothing names stay"),
+            }
+            tokio::time::sleep(COLLECT_GAP).await;
+        }
+    }
+
     /// What an entry of a space says of a file.
     pub(crate) fn attachment(&self, space: &SpaceId, hash: &[u8; 32]) -> Result<Attachment> {
         self.store.attachment(space, hash)?.ok_or_else(no_file)
@@ -82,7 +103,21 @@ impl Inner {
         }
         let attachments = attachments.iter().map(|attach| self.attached(space, attach));
         let attachments = attachments.collect::<Result<Vec<_>>>()?;
-        self.spaces.append(space, kind, body, attachments).await
+        let appended = self.spaces.append(space, kind, body, attachments.clone()).await?;
+        self.tell_own(space, attachments)?;
+        Ok(appended)
+    }
+
+    /// Tells the pages of a space that files of one's own are here.
+    fn tell_own(&self, space: &SpaceId, attachments: Vec<Attachment>) -> Result<()> {
+        let app = self.spaces.get(space)?.app;
+        for attachment in attachments {
+            let state = self.store.blob(BlobScope::Space(*space), &attachment.hash)?;
+            if !attachment.folder && matches!(state, BlobState::Complete { .. }) {
+                self.transfers.is_here(*space, app, attachment);
+            }
+        }
+        Ok(())
     }
 
     /// A file that was handed in, or is attached already, under the name that the page gives it.

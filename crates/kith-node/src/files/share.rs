@@ -174,7 +174,8 @@ impl Inner {
             let _ = fs::remove_file(path);
         }
         let body = Body::Json(serde_json::json!({ "type": "files" }));
-        self.spaces.append(&space, EntryKind::App, body, attachments).await?;
+        self.spaces.append(&space, EntryKind::App, body, attachments.clone()).await?;
+        self.tell_own(&space, attachments)?;
         let link = self.invite(&Invite { target: space.to_string() }).await?.link;
         let (size, files) = *sharing.done.lock().expect("no panic while held");
         let left_out = std::mem::take(&mut *sharing.left_out.lock().expect("no panic while held"));

@@ -129,11 +129,34 @@ impl Transfers {
         self.changes.subscribe()
     }
 
-    /// A space was left: nothing more comes of it.
+    /// A space was left: nothing more comes of it, and who waits is told.
     pub(crate) fn forget(&self, space: &SpaceId) {
         for transfer in self.of(space) {
-            transfer.halt();
             self.all().remove(&transfer.key);
+            transfer.halt();
+            transfer.update(|meter| {
+                meter.stage = FileStage::Failed;
+                meter.error = Some(Error::new(ErrorCode::SpaceLeft, "The space was left."));
+            });
+        }
+    }
+
+    /// A file of a space is here without having been fetched: pages are told.
+    pub(super) fn is_here(&self, space: SpaceId, app: AppId, attachment: Attachment) {
+        let size = attachment.size;
+        let here = Transfer {
+            key: (space, attachment.hash),
+            app,
+            attachment,
+            destination: None,
+            meter: watch::Sender::new(Meter::new(FileStage::Complete, size, size)),
+            renamed: Mutex::default(),
+            changes: self.changes.clone(),
+            task: Mutex::default(),
+        };
+        // Without room pages find it out when they begin anew.
+        if let Ok((transfer, _)) = self.add(here) {
+            transfer.update(|_| ());
         }
     }
 
@@ -252,8 +275,12 @@ impl Inner {
     }
 
     /// Goes on with what was under way when the node ended.
-    pub(crate) async fn resume_files(self: &Arc<Self>) -> Result<()> {
-        for wanted in self.store.wanted()? {
+    pub(crate) async fn resume_files(self: Arc<Self>) {
+        let wanted = self.store.wanted().unwrap_or_else(|error| {
+            tracing::warn!(%error, "what was being fetched can't be read");
+            Vec::new()
+        });
+        for wanted in wanted {
             if wanted.paused {
                 continue;
             }
@@ -263,7 +290,6 @@ impl Inner {
                 tracing::debug!(%space, %error, "a file is not fetched further");
             }
         }
-        Ok(())
     }
 
     /// How a file or folder stands, whether or not it is under way.
