@@ -181,3 +181,42 @@ fn a_read_only_directory_is_said() {
         }
     }
 }
+
+/// A disk that fills while files come: said, what came is kept, and it goes on once there is room.
+#[test]
+fn a_get_that_filled_the_disk_goes_on_when_there_is_room() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let ada = Node::start(elsewhere.path());
+    let film: Vec<u8> =
+        (0..40_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let path = elsewhere.path().join("film.mp4");
+    std::fs::write(&path, &film).unwrap();
+    let shared = ada.json(&["share", path.to_str().unwrap()]).remove(0);
+    let link = shared["link"].as_str().unwrap();
+
+    let disk = Disk::mount("24m");
+    let data = tempfile::tempdir().unwrap();
+    let ben = Node::start(data.path());
+    let to = disk.path().to_str().unwrap();
+    let refused = error(&ben.run(&["get", link, "-o", to, "--json"]));
+    assert_eq!(refused["code"], "disk_full", "{refused}");
+    assert!(!refused["todo"].as_str().unwrap().is_empty(), "{refused}");
+    assert!(!disk.path().join("film.mp4").exists(), "a part has no name of a whole");
+
+    disk.remount("size=64m");
+    let got = ben.json(&["get", link, "-o", to]).remove(0);
+    assert_eq!(got["files"][0]["path"], disk.path().join("film.mp4").to_str().unwrap());
+    assert!(std::fs::read(disk.path().join("film.mp4")).unwrap() == film, "not the same film");
+
+    // Where kith's own disk is full, a file that is shared by a copy is refused, and nothing is left.
+    let small = Disk::mount("16m");
+    let carol = Node::start(small.path());
+    let refused = error(&carol.run(&["share", "--copy", path.to_str().unwrap(), "--json"]));
+    assert_eq!(refused["code"], "disk_full", "{refused}");
+    support::eventually("the space of what was not shared goes", || {
+        carol.json(&["apps"]).iter().all(|app| app["spaces_here"] == serde_json::json!([]))
+    });
+    let blobs = std::fs::read_dir(small.path().join("blobs")).unwrap();
+    let left: u64 = blobs.map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
+    assert!(left < 1_000_000, "{left} bytes are left");
+}
