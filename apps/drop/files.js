@@ -3,6 +3,7 @@ import { blobs } from '/.kith/kith.js';
 
 import { html, useEffect, useState } from './html.js';
 import { Act, Bar, Face, Fault, fault, Icon } from './parts.js';
+import { canSaveAll, filesOf, saveAll } from './saving.js';
 import { BY_ITSELF } from './shelf.js';
 import { count, cut, left, momentOf, percent, size, speed, these, when } from './words.js';
 
@@ -55,8 +56,8 @@ function Picture({ item, here }) {
 /** How a file stands, in words. @param {{ shelf: Shelf, item: Item, state: import('/.kith/kith.js').FileState | undefined }} props */
 function Words({ shelf, item, state }) {
   const stage = state?.stage ?? 'absent';
-  const whole = state && state.size > 0 ? state.size : item.size;
-  const known = item.folder && !(state && state.size > 0) ? 'Folder' : size(whole);
+  const whole = shelf.sizeOf(item) ?? item.size;
+  const known = shelf.sizeOf(item) === undefined ? 'Folder' : size(whole);
   const holders = shelf.holders(item);
   const mine = item.author === shelf.me?.id;
   const from = [...new Set((state?.from ?? []).flatMap(({ member, sending }) => (sending && member ? [shelf.name(member)] : [])))];
@@ -104,7 +105,8 @@ export function File({ shelf, item, grouped, open, remove }) {
         ${comes && html`<${Act} act=${() => shelf.pause(item)} failed=${setError} label=${`Pause ${item.name}`} icon="pause" />`}
         ${stage === 'paused' && html`<${Act} act=${() => shelf.fetch([item])} failed=${setError} label=${`Go on with ${item.name}`} icon="play" />`}
         ${stage === 'failed' && html`<${Act} act=${() => shelf.fetch([item])} failed=${setError} label=${`Try ${item.name} again`} icon="rotate-cw" />`}
-        ${!item.folder && html`<a class="button plain square" href=${blobs.url(item, { download: true })} download=${item.name} aria-label=${`Save ${item.name}`} title="Save to your downloads"><${Icon} name="download" /></a>`}
+        ${item.folder ? html`<${SaveAll} name=${item.name} files=${() => filesOf(item.hash)} small failed=${setError} />`
+          : html`<a class="button plain square" href=${blobs.url(item, { download: true })} download=${item.name} aria-label=${`Save ${item.name}`} title="Save to your downloads"><${Icon} name="download" /></a>`}
         ${stage !== 'absent' && html`<button type="button" class="plain square" aria-label=${`Remove ${item.name} from this device`} title="Remove from this device" onClick=${() => remove(item)}><${Icon} name="trash-2" /></button>`}
       </div>
     </div>
@@ -151,6 +153,34 @@ function Folder({ item, here, open }) {
   </div>`;
 }
 
+/**
+ * Saves several files to a folder, and says how far it is.
+ * @param {{ name: string, files: () => Iterable<import('./saving.js').Saved> | AsyncIterable<import('./saving.js').Saved>, small?: boolean, failed: (error: any) => void }} props
+ */
+function SaveAll({ name, files, small = false, failed }) {
+  const [done, setDone] = useState(/** @type {{ files: number, bytes: number } | undefined} */ (undefined));
+  const [end, setEnd] = useState(/** @type {AbortController | undefined} */ (undefined));
+  const [said, setSaid] = useState('');
+  if (!canSaveAll) return '';
+  const run = async () => {
+    const stop = new AbortController();
+    failed(undefined);
+    setSaid('');
+    setEnd(stop);
+    try {
+      if (await saveAll(name, files(), (now) => setDone({ ...now }), stop.signal)) setSaid('Saved');
+    } catch (error) {
+      if (!stop.signal.aborted) failed({ ...fault(error), what: `Not all of ${name} was saved.` });
+    }
+    setEnd(undefined);
+    setDone(undefined);
+  };
+  if (end) return html`<button type="button" onClick=${() => end.abort()}>${done ? `${count(done.files, 'file', 'files')}, ${size(done.bytes)} · ` : ''}Stop</button>`;
+  const label = `Save all of ${name} to a folder`;
+  return html`${said && html`<span class="sub" role="status">${said}</span>`}<button type="button" class=${small ? 'plain square' : ''} aria-label=${label} title=${label} onClick=${run}>
+    <${Icon} name="download" />${small ? '' : 'Save all'}</button>`;
+}
+
 /** @param {{ shelf: Shelf, group: Group, open: (item: Item) => void, remove: (item: Item) => void }} props */
 export function Card({ shelf, group, open, remove }) {
   const [shown, setShown] = useState(SHOWN);
@@ -160,12 +190,17 @@ export function Card({ shelf, group, open, remove }) {
   const rest = group.items.length - shown;
   const absent = group.items.filter(({ hash }) => shelf.stage(hash) === 'absent');
   const mine = group.author === shelf.me?.id;
+  const sizes = group.items.map((item) => shelf.sizeOf(item));
+  const whole = sizes.every((one) => one !== undefined) ? `, ${size(sizes.reduce((sum, one) => sum + (one ?? 0), 0))}` : '';
+  // The folder that was dropped is made anew by its name: paths begin with it.
+  const files = () => group.items.filter(({ folder }) => !folder).map(({ path, name, size, url }) => ({ size, url, path: group.folder && path.includes('/') ? path.slice(path.indexOf('/') + 1) : name }));
   return html`<article class="card" aria-label=${`${name}: ${group.folder || (many ? count(group.items.length, 'file', 'files') : group.items[0]?.name)}`}>
     <header>
       <${Face} id=${group.author} name=${mine ? shelf.me?.name ?? '' : name} />
       <div class="what"><h2>${group.folder ? html`<${Icon} name="folder" /><bdi>${group.folder}</bdi>` : html`<bdi>${name}</bdi>`}</h2>
-        <p class="sub">${group.folder && html`<bdi>${name}</bdi> · `}<time datetime=${new Date(group.time).toISOString()} title=${momentOf(group.time)}>${when(group.time)}</time>${many && ` · ${count(group.items.length, 'file', 'files')}, ${size(group.size)}`}</p></div>
+        <p class="sub">${group.folder && html`<bdi>${name}</bdi> · `}<time datetime=${new Date(group.time).toISOString()} title=${momentOf(group.time)}>${when(group.time)}</time>${many && ` · ${count(group.items.length, 'file', 'files')}${whole}`}</p></div>
       ${many && absent.length > 1 && html`<${Act} act=${() => shelf.fetch(absent)} failed=${setError} label=${`Get all that is not here of what ${name} added`}>Get all</${Act}>`}
+      ${many && group.items.every(({ folder }) => !folder) && html`<${SaveAll} name=${group.folder || `Files from ${mine ? shelf.me?.name : name}`} files=${files} failed=${setError} />`}
     </header>
     ${error && html`<${Fault} error=${error} />`}
     <ul class="files">${group.items.slice(0, shown).map((item) => html`<${File} key=${item.key} shelf=${shelf} item=${item} grouped=${group.folder !== ''} open=${open} remove=${remove} />`)}</ul>

@@ -44,7 +44,6 @@ const REMEMBERED = 2_000;
  * @property {number} serial Of its newest entry: the order of arrival here.
  * @property {string} folder The name of the folder that was dropped, or nothing.
  * @property {Item[]} items
- * @property {number} size
  */
 
 /** @param {unknown} text @returns {text is string} */
@@ -106,7 +105,8 @@ export class Shelf extends EventTarget {
       this.#know(members);
       this.#take(entries);
       this.#first = entries[0]?.serial ?? 0;
-      this.older = entries.length > 0 && this.#first > 1;
+      // A page can be shorter than what was asked for: only an empty one is the last.
+      this.older = (await space.read({ before: this.#first, limit: 1 })).length > 0;
       this.state = 'ready';
       this.#changed();
       void this.#follow(this.#watchEntries(entries.at(-1)?.serial ?? 0));
@@ -118,13 +118,22 @@ export class Shelf extends EventTarget {
     }
   }
 
-  /** Reads a page of older ones. */
+  /** Reads older ones, until there is something to show. */
   async loadOlder() {
-    const entries = await space.read({ before: this.#first, limit: READ });
-    this.older = entries.length > 0;
-    this.#first = entries[0]?.serial ?? this.#first;
-    this.#take(entries);
+    for (let shown = false; this.older && !shown;) {
+      const entries = await space.read({ before: this.#first, limit: READ });
+      this.older = entries.length > 0;
+      this.#first = entries[0]?.serial ?? this.#first;
+      shown = this.#take(entries).length > 0;
+    }
     this.#changed();
+  }
+
+  /** How large a file is; a folder, once that is known. @param {Item} item */
+  sizeOf({ hash, size, folder }) {
+    if (!folder) return size;
+    const state = this.files.get(hash);
+    return state && ['complete', 'fetching', 'paused'].includes(state.stage) && state.size > 0 ? state.size : undefined;
   }
 
   /** Someone's name; oneself is “You”. @param {string} id */
@@ -244,7 +253,7 @@ export class Shelf extends EventTarget {
       const fresh = this.#take([entry]);
       if (fresh.length === 0) continue;
       // Who adds a file has it, from this page or another one.
-      if (entry.author === this.me?.id) for (const { hash, size } of entry.attachments) if (!this.files.has(hash)) this.#note(hash, 'complete', size);
+      if (entry.author === this.me?.id) for (const { hash, size, folder } of entry.attachments) if (!this.files.has(hash)) this.#note(hash, 'complete', folder ? 0 : size);
       this.#meet(entry.author);
       this.#changed();
       this.dispatchEvent(new CustomEvent('dropped', { detail: fresh[0] }));
@@ -348,11 +357,10 @@ export class Shelf extends EventTarget {
       const parsed = parse(entry);
       if (!parsed || this.#entries.has(name)) continue;
       this.#entries.add(name);
-      const size = parsed.items.reduce((sum, item) => sum + item.size, 0);
       const old = this.#groups.get(parsed.key);
       const group = old
-        ? { ...old, serial: Math.max(old.serial, parsed.serial), time: Math.min(old.time, parsed.time), items: [...old.items, ...parsed.items], size: old.size + size }
-        : { ...parsed, size };
+        ? { ...old, serial: Math.max(old.serial, parsed.serial), time: Math.min(old.time, parsed.time), items: [...old.items, ...parsed.items] }
+        : parsed;
       this.#groups.set(group.key, group);
       if (old) touched.delete(old);
       touched.add(group);

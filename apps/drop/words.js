@@ -98,5 +98,5 @@ const END = 12;
 export function cut(name) {
   const letters = [...name];
   const at = Math.max(0, letters.length - END);
-  return at < END ? [name, ''] : [letters.slice(0, at).join(''), letters.slice(at).join('')];
+  return at < END / 2 ? [name, ''] : [letters.slice(0, at).join(''), letters.slice(at).join('')];
 }

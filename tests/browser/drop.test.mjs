@@ -113,6 +113,56 @@ test('a folder arrives with the places of its files', async () => {
   assert.equal(text, 'file 3');
 });
 
+/** Has the page save into the origin's own folder instead of asking where. @param {Page} page */
+const saveInside = (page) => page.evaluate(() => Object.assign(window, { showDirectoryPicker: () => navigator.storage.getDirectory() }));
+
+/** The files below a folder of the origin's own, with what is in them. @param {Page} page @param {string} name */
+const inside = (page, name) => page.evaluate(async (name) => {
+  /** @type {Record<string, string>} */ const found = {};
+  const walk = async (/** @type {FileSystemDirectoryHandle} */ folder, /** @type {string} */ path) => {
+    for await (const [name, handle] of folder.entries()) {
+      if (handle instanceof FileSystemDirectoryHandle) await walk(handle, `${path}${name}/`);
+      else found[path + name] = await (await /** @type {FileSystemFileHandle} */ (handle).getFile()).slice(0, 100).text();
+    }
+  };
+  await walk(await (await navigator.storage.getDirectory()).getDirectoryHandle(name), '');
+  return found;
+}, name);
+
+test('a folder is saved as one, with every file at its place', async () => {
+  await saveInside(pageB);
+  const card = pageB.getByRole('article', { name: /: Things$/ });
+  for (const name of ['Things', 'Things (2)']) {
+    await card.getByRole('button', { name: 'Save all of Things' }).click();
+    await card.getByText('Saved').waitFor();
+    const found = await inside(pageB, name);
+    assert.equal(Object.keys(found).length, 70);
+    assert.equal(found['inner/3.txt'], 'file 3');
+    assert.equal(found['69.txt'], 'file 69');
+  }
+});
+
+test('what the command line shared is there, comes, and is saved', async () => {
+  const shared = join(folder, 'Shared');
+  mkdirSync(join(shared, 'deep', 'er'), { recursive: true });
+  writeFileSync(join(shared, 'deep', 'er', 'small.txt'), 'deep down');
+  writeFileSync(join(shared, 'large.txt'), 'x'.repeat(400_000));
+  const { link } = (await a.cli('share', shared)).at(-1);
+  const [opened] = await b.cli('open', link, '--yes');
+  const page = await open(opened.url);
+  await page.getByRole('button', { name: 'Get Shared' }).click();
+  await row(page, 'Shared').getByText('here').waitFor();
+  await page.getByRole('button', { name: 'Files in Shared' }).click();
+  await row(page, 'deep/er/small.txt').last().waitFor();
+  await saveInside(page);
+  await page.getByRole('button', { name: 'Save all of Shared' }).click();
+  await page.getByText('Saved', { exact: true }).waitFor();
+  assert.deepEqual(Object.fromEntries(Object.entries(await inside(page, 'Shared')).map(([path, text]) => [path, text.slice(0, 9)])), {
+    'deep/er/small.txt': 'deep down', 'large.txt': 'xxxxxxxxx',
+  });
+  await page.close();
+});
+
 test('a large file comes when it is asked for, and stays out when it is removed', async () => {
   const file = write('large.bin', LARGE);
   await pageA.locator('#files').setInputFiles(file);
