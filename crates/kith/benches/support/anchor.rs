@@ -26,15 +26,17 @@ pub(crate) fn anchor_main() -> bool {
 
 /// An endpoint on loopback, without relays.
 pub(crate) async fn bind() -> Endpoint {
+    builder().bind().await.expect("it binds")
+}
+
+/// One that is to be bound.
+pub(crate) fn builder() -> iroh::endpoint::Builder {
     Endpoint::builder(presets::Minimal)
         .relay_mode(iroh::RelayMode::Disabled)
         .clear_ip_transports()
         .bind_addr("127.0.0.1:0")
         .expect("an address")
         .alpns(vec![b"bench".to_vec()])
-        .bind()
-        .await
-        .expect("it binds")
 }
 
 pub(crate) struct Anchor {

@@ -15,6 +15,8 @@ pub(crate) struct Kith {
     dir: TempDir,
     http: u16,
     udp: u16,
+    /// Whom it reaches from the start.
+    peers: Vec<String>,
     child: Option<Child>,
 }
 
@@ -29,8 +31,15 @@ impl Kith {
             dir: TempDir::new().expect("a folder"),
             http: free(),
             udp: free(),
+            peers: Vec::new(),
             child: None,
         }
+    }
+
+    /// One more peer that it reaches from the start.
+    pub(crate) fn reaching(mut self, addr: &str) -> Self {
+        self.peers.push(addr.to_owned());
+        self
     }
 
     /// Starts it; returns the time from the process's start to its ready line.
@@ -40,6 +49,7 @@ impl Kith {
             .args(["up", "--offline", "--no-open", "--json", "--data-dir"])
             .arg(self.dir.path())
             .args(["--http", &format!("127.0.0.1:{}", self.http)])
+            .args(self.peers.iter().flat_map(|peer| ["--peer", peer]))
             .env("KITH_BIND", format!("127.0.0.1:{}", self.udp))
             .env("KITH_LAN", "0")
             .env("KITH_LOG", "error")
@@ -73,6 +83,44 @@ impl Kith {
         let mut answer: Value = serde_json::from_str(&line).expect("JSON");
         assert!(answer.get("error").is_none(), "{method}: {answer}");
         answer["result"].take()
+    }
+
+    /// Runs a command beside the node; its last line.
+    pub(crate) async fn command(&self, args: &[&str]) -> Value {
+        let output = self.begin(args).wait_with_output().await.expect("it ends");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        assert!(output.status.success(), "{args:?}: {text}");
+        let last = text.lines().last().expect("it says something");
+        serde_json::from_str(last).expect("JSON")
+    }
+
+    /// Starts a command beside the node.
+    pub(crate) fn begin(&self, args: &[&str]) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_kith"))
+            .args(args)
+            .args(["--json", "--data-dir"])
+            .arg(self.dir.path())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("kith starts")
+    }
+
+    /// Where it can be reached.
+    pub(crate) async fn addr(&self) -> String {
+        let status = self.call("node.status", json!({})).await;
+        status["addr"].as_str().expect("an address").to_owned()
+    }
+
+    /// Bytes that came on its streams.
+    pub(crate) async fn received(&self) -> f64 {
+        let status = self.call("node.status", json!({})).await;
+        status["traffic"]["received"].as_f64().expect("a count")
+    }
+
+    /// The most memory that it ever had.
+    pub(crate) fn peak_mb(&self) -> f64 {
+        super::peak_mb(self.pid())
     }
 
     fn pid(&self) -> u32 {

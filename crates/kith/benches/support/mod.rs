@@ -1,20 +1,49 @@
 //! Nodes as processes, their sockets as pages use them, and what they are measured against.
 
+#![allow(dead_code, unused_imports)] // Each bench uses a part of it.
+
 mod anchor;
+pub(crate) mod anchors;
 mod figure;
 mod kith;
+mod liar;
 mod page;
 pub(crate) mod raw_stream;
 
 pub(crate) use anchor::{Anchor, anchor_main};
 pub(crate) use figure::Figure;
 pub(crate) use kith::Kith;
+pub(crate) use liar::Liar;
 pub(crate) use page::Page;
+
+/// Bytes that don't compress, the same at each run, another string for each seed (xorshift64*, Vigna
+/// 2016).
+pub(crate) fn random_bytes(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        bytes.extend_from_slice(&state.wrapping_mul(0x2545_f491_4f6c_dd1d).to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
 
 /// Resident memory of a process, in MB.
 fn rss_mb(pid: u32) -> f64 {
+    memory_mb(pid, "VmRSS:")
+}
+
+/// The most that it ever had.
+fn peak_mb(pid: u32) -> f64 {
+    memory_mb(pid, "VmHWM:")
+}
+
+fn memory_mb(pid: u32, name: &str) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("Linux tells it");
+    let line = status.lines().find(|line| line.starts_with(name)).expect("Linux tells it");
     let kb: f64 = line.split_whitespace().nth(1).and_then(|kb| kb.parse().ok()).expect("a number");
     kb / 1024.0
 }

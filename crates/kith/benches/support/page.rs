@@ -90,7 +90,7 @@ impl Page {
 
     /// Appends so many entries of random bytes, several at once.
     pub(crate) async fn fill(&mut self, count: usize, bytes: usize) {
-        let mut random = random_bytes(count * bytes);
+        let mut random = super::random_bytes(1, count * bytes);
         for _ in 0..count {
             while self.unanswered >= UNDER_WAY {
                 self.message().await;
@@ -113,18 +113,4 @@ impl Page {
             return value;
         }
     }
-}
-
-/// Bytes that don't compress, the same at each run (xorshift64*, Vigna 2016).
-fn random_bytes(length: usize) -> Vec<u8> {
-    let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mut bytes = Vec::with_capacity(length + 8);
-    while bytes.len() < length {
-        state ^= state >> 12;
-        state ^= state << 25;
-        state ^= state >> 27;
-        bytes.extend_from_slice(&state.wrapping_mul(0x2545_f491_4f6c_dd1d).to_le_bytes());
-    }
-    bytes.truncate(length);
-    bytes
 }
