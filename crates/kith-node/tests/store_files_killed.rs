@@ -107,9 +107,9 @@ fn spawn(dir: &Path) -> Child {
 
 /// Kills the child after so many words of its; says what came of the first file, and which arrived last.
 fn killed(mut child: Child, words: usize) -> (u64, Option<usize>) {
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let (mut came, mut arrived, mut said) = (0, None, 0);
-    while let Some(line) = lines.next() {
+    for line in lines {
         let line = line.unwrap();
         if let Some(number) = line.strip_prefix("arrived ") {
             arrived = Some(number.parse().unwrap());
