@@ -1,41 +1,7 @@
 import type * as api from './kith-api.d.ts';
 export type FileRef = api.FileRef;
-export type FileState = {
-    hash: string;
-    /**
-     * In bytes; of a folder, of all its files, once that is known.
-     */
-    size: number;
-    /**
-     * How many are here.
-     */
-    bytes: number;
-    stage: 'absent' | 'waiting' | 'fetching' | 'paused' | 'complete' | 'failed';
-    /**
-     * In bytes per second.
-     */
-    speed: number;
-    /**
-     * Milliseconds at this speed.
-     */
-    left: number | null;
-    /**
-     * Who gives it.
-     */
-    from: {
-        member: string | null;
-        bytes: number;
-        sending: boolean;
-        failure: string | null;
-    }[];
-    error: api.Error | null;
-};
-export type FolderFile = {
-    path: string;
-    size: number;
-    type: string;
-    url: string;
-};
+export type FileState = api.FileState;
+export type FolderFile = api.FolderFileInfo;
 /** The files of this space. They may have any size: pages have addresses, and no bytes go by the socket. */
 export declare const blobs: {
     /**

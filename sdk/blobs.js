@@ -3,20 +3,8 @@ import { connection, disconnected, KithError, left, refused } from './connection
 
 /** @import * as api from './kith-api.d.ts' */
 /** @typedef {api.FileRef} FileRef */
-/**
- * How far a file or folder of this space is: `absent`, nothing of it is here and nothing comes; `waiting`, it is
- * wanted, and nobody who is here has it; `fetching`; `paused`; `complete`; `failed`, see `error`.
- * @typedef {object} FileState
- * @property {string} hash
- * @property {number} size In bytes; of a folder, of all its files, once that is known.
- * @property {number} bytes How many are here.
- * @property {'absent' | 'waiting' | 'fetching' | 'paused' | 'complete' | 'failed'} stage
- * @property {number} speed In bytes per second.
- * @property {number | null} left Milliseconds at this speed.
- * @property {{ member: string | null, bytes: number, sending: boolean, failure: string | null }[]} from Who gives it.
- * @property {api.Error | null} error
- */
-/** A file of a folder. @typedef {{ path: string, size: number, type: string, url: string }} FolderFile */
+/** @typedef {api.FileState} FileState */
+/** @typedef {api.FolderFileInfo} FolderFile */
 
 /** Files that one page sends to its node at once; the next ones wait. A browser has 6 connections to an origin. */
 const MAX_UPLOADS = 3;
@@ -105,10 +93,6 @@ function mediaType(type) {
   return /^[a-z0-9][a-z0-9!#$&^_.+-]{0,62}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,62}$/.test(plain) ? plain : '';
 }
 
-/** @type {(method: string, params: object, options?: { signal?: AbortSignal }) => Promise<any>} */
-const call = (method, params, options) => connection.call(/** @type {any} */ (method), /** @type {any} */ (params), options);
-const FILES = /** @type {api.Subscription} */ (/** @type {unknown} */ ({ to: 'files' }));
-
 /** Resolves when the node is back, or the page is refused. @param {AbortSignal} [signal] */
 async function back(signal) {
   // A plain question waits for the connection, and wakes it.
@@ -172,15 +156,14 @@ export const blobs = {
   async *watch({ signal } = {}) {
     /** What was told and is not absent. @type {Map<string, FileState>} */ const known = new Map();
     let fresh = false;
-    const what = () => { fresh = true; return FILES; };
+    const what = () => { fresh = true; return /** @type {const} */ ({ to: 'files' }); };
     for await (const event of connection.subscribe(what, { signal })) {
-      const { type, files } = /** @type {{ type: string, files: FileState[] }} */ (/** @type {unknown} */ (event));
-      if (type !== 'files') continue;
-      const now = [...files];
+      if (event.type !== 'files') continue;
+      const now = [...event.files];
       if (fresh) {
         // What went while the connection was away.
         fresh = false;
-        const there = new Set(files.map(({ hash }) => hash));
+        const there = new Set(now.map(({ hash }) => hash));
         for (const state of known.values()) {
           if (!there.has(state.hash)) now.push({ ...state, bytes: 0, stage: 'absent', speed: 0, left: null, from: [], error: null });
         }
@@ -198,7 +181,7 @@ export const blobs = {
    * @param {string} hash @param {{ signal?: AbortSignal }} [options]
    */
   async fetch(hash, options) {
-    await call('blobs.fetch', { hash }, options);
+    await connection.call('blobs.fetch', { hash }, options);
   },
 
   /**
@@ -206,7 +189,7 @@ export const blobs = {
    * @param {string} hash @param {{ signal?: AbortSignal }} [options]
    */
   async pause(hash, options) {
-    await call('blobs.pause', { hash }, options);
+    await connection.call('blobs.pause', { hash }, options);
   },
 
   /**
@@ -214,7 +197,7 @@ export const blobs = {
    * @param {string} hash @param {{ signal?: AbortSignal }} [options]
    */
   async drop(hash, options) {
-    await call('blobs.drop', { hash }, options);
+    await connection.call('blobs.drop', { hash }, options);
   },
 
   /**
@@ -225,6 +208,6 @@ export const blobs = {
    * @returns {Promise<{ files: FolderFile[], more: boolean }>}
    */
   async files(hash, { signal, ...range } = {}) {
-    return call('blobs.files', { hash, ...range }, { signal });
+    return connection.call('blobs.files', { hash, ...range }, { signal });
   },
 };

@@ -8,14 +8,9 @@ export type FileRef = import('./blobs.js').FileRef;
 export type FileState = import('./blobs.js').FileState;
 export type FolderFile = import('./blobs.js').FolderFile;
 export type State = import('./connection.js').State;
-export type Attach = {
-    hash: string;
-    name: string;
-    type?: string;
-};
+export type Attach = api.Attach;
 export type Entry = Omit<api.Entry, 'body'> & {
     body: any;
-    attachments: FileRef[];
 };
 /**
  * Who this page's person is in this space.

@@ -26,12 +26,12 @@ export { connection, Connection, KithError } from './connection.js';
 /** @typedef {import('./blobs.js').FileState} FileState */
 /** @typedef {import('./blobs.js').FolderFile} FolderFile */
 /** @typedef {import('./connection.js').State} State */
-/** A file that an entry names. @typedef {{ hash: string, name: string, type?: string }} Attach */
+/** @typedef {api.Attach} Attach */
 
 /**
  * An entry of a log: as the node tells it, with the body as a value. `body` is the JSON value or the
  * Uint8Array that was appended, and null where it can't be read; `attachments` are the files that it names.
- * @typedef {Omit<api.Entry, 'body'> & { body: any, attachments: FileRef[] }} Entry
+ * @typedef {Omit<api.Entry, 'body'> & { body: any }} Entry
  */
 
 /** @param {unknown} value @returns {api.Body} */
@@ -52,14 +52,11 @@ function decode(body) {
   return Uint8Array.from(atob(body.bytes.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0));
 }
 
-/** @param {api.Entry & { attachments?: FileRef[] }} entry @returns {Entry} */
-const plain = (entry) => ({ ...entry, body: decode(entry.body), attachments: entry.attachments ?? [] });
+/** @param {api.Entry} entry @returns {Entry} */
+const plain = (entry) => ({ ...entry, body: decode(entry.body) });
 
-/** What two entries with the same files have alike. @param {api.Entry | api.Append} entry */
-const filesOf = (entry) => {
-  const { attachments = [] } = /** @type {{ attachments?: Attach[] }} */ (entry);
-  return JSON.stringify(attachments.map(({ hash, name, type = '' }) => [hash, name, type]));
-};
+/** What two entries with the same files have alike. @param {{ attachments?: Attach[] }} entry */
+const filesOf = ({ attachments = [] }) => JSON.stringify(attachments.map(({ hash, name, type = '' }) => [hash, name, type]));
 
 /**
  * Who this page's person is in this space.
@@ -136,7 +133,7 @@ export const space = {
    * @returns {Promise<api.Appended>} Its serial, its index in one's own log, its time.
    */
   async append(value, { kind = 'app', attachments = [], signal } = {}) {
-    /** @type {api.Append & { attachments?: Attach[] }} */ const params = { body: encode(value), kind };
+    /** @type {api.Append} */ const params = { body: encode(value), kind };
     if (attachments.length) params.attachments = attachments.map(({ hash, name, type }) => ({ hash, name, type }));
     return appends.append(params, signal);
   },

@@ -102,37 +102,96 @@
     return joined;
   }
 
+  /** kith's own small window over the app: as every page of kith looks. */
+  const SHEET = `
+    :host { all: initial; }
+    dialog { box-sizing: border-box; width: min(400px, calc(100vw - 32px)); padding: 20px; border: 1px solid light-dark(#dcdcd6, #343a37); border-radius: 16px;
+      background: light-dark(#fff, #1c1f1d); color: light-dark(#1c1d1b, #e8eae7); font: 1rem/1.45 system-ui, sans-serif; color-scheme: light dark; }
+    dialog::backdrop { background: rgb(0 0 0 / 40%); }
+    h2 { margin: 0 0 8px; font-size: 1.25rem; }
+    p { margin: 0 0 12px; overflow-wrap: anywhere; white-space: pre-wrap; max-height: 30vh; overflow: auto; }
+    div { display: flex; flex-wrap: wrap; gap: 8px; }
+    button { min-height: 36px; padding: 4px 16px; border: 1px solid light-dark(#85887f, #7d857f); border-radius: 6px; background: none; color: inherit; font: inherit; cursor: pointer; max-width: 100%; overflow-wrap: anywhere; }
+    button:hover { background: light-dark(#eeeeea, #262a28); }
+    :focus-visible { outline: 2px solid light-dark(#0b6658, #62c9b2); outline-offset: 2px; }`;
+
+  /**
+   * Asks the person something that only a click of theirs may do. Resolves when it is closed.
+   * @param {string} title @param {string[]} lines
+   * @param {{ label: string, act: (done: () => void) => void }[]} choices
+   * @returns {Promise<void>}
+   */
+  function ask(title, lines, choices) {
+    const make = (/** @type {string} */ tag, /** @type {string} */ text = '') => Object.assign(document.createElement(tag), { textContent: text });
+    const host = make('div');
+    const dialog = /** @type {HTMLDialogElement} */ (make('dialog'));
+    const row = make('div');
+    for (const { label, act } of [...choices, { label: 'Close', act: (/** @type {() => void} */ done) => done() }]) {
+      const button = make('button', label);
+      button.onclick = () => act(() => dialog.close());
+      row.append(button);
+    }
+    const heading = make('h2', title);
+    heading.id = 'title';
+    dialog.setAttribute('aria-labelledby', 'title');
+    dialog.append(heading, ...lines.filter(Boolean).map((line) => make('p', line)), row);
+    host.attachShadow({ mode: 'open' }).append(make('style', SHEET), dialog);
+    document.documentElement.append(host);
+    dialog.showModal();
+    return new Promise((resolve) => {
+      dialog.onclose = () => { host.remove(); resolve(); };
+    });
+  }
+
   /**
    * Lets the person choose files. None, where they choose none.
    * @param {{ extensions?: string[], mimeTypes?: string[], multiple?: boolean }} [filter]
    * @returns {Promise<File[]>}
    */
-  function importFiles({ extensions = [], mimeTypes = [], multiple = false } = {}) {
-    const input = Object.assign(document.createElement('input'), { type: 'file', multiple, accept: [...extensions, ...mimeTypes].join(',') });
-    return new Promise((resolve) => {
-      input.onchange = () => resolve([...input.files ?? []]);
-      input.oncancel = () => resolve([]);
-      input.click();
+  async function importFiles({ extensions = [], mimeTypes = [], multiple = false } = {}) {
+    const accept = [...extensions.map((one) => (one.startsWith('.') ? one : `.${one}`)), ...mimeTypes].join(',');
+    const input = Object.assign(document.createElement('input'), { type: 'file', multiple, accept });
+    /** @type {File[]} */ let chosen = [];
+    const over = new Promise((resolve) => {
+      input.onchange = () => { chosen = [...input.files ?? []]; resolve(undefined); };
+      input.oncancel = () => resolve(undefined);
     });
+    // Browsers open their window only after a click.
+    if (navigator.userActivation?.isActive ?? true) {
+      input.click();
+      await over;
+    } else {
+      await ask('Choose a file?', ['This app asks for a file of yours. It gets what you choose, and nothing else.'],
+        [{ label: multiple ? 'Choose files' : 'Choose a file', act: (done) => { void over.then(done); input.click(); } }]);
+    }
+    return chosen;
   }
 
   /**
-   * Hands something out. kith has no chats outside of apps: a file is offered as a download, a text without a
-   * file is put on the clipboard, for the person to take where they like.
+   * Hands something out: the person saves the file and copies the text, to take them where they like. An app sees
+   * no space but its own, so that it can't be sent to another one from here.
    * @param {{ text?: string, file?: { name: string, blob?: Blob, base64?: string, plainText?: string } }} message
    */
   async function sendToChat({ text, file } = {}) {
     if (!file && !text) throw new Error('There is nothing to send: neither a file nor a text.');
-    if (!file) return navigator.clipboard.writeText(text ?? '');
-    const { name, blob, base64, plainText } = file;
-    if (!name) throw new Error('The file has no name.');
-    if ([blob, base64, plainText].filter((content) => content !== undefined).length !== 1) throw new Error('A file has exactly one of blob, base64 and plainText.');
-    const bytes = blob ?? new Blob([plainText ?? Uint8Array.from(atob(base64 ?? ''), (c) => c.charCodeAt(0))]);
-    const href = URL.createObjectURL(bytes);
-    Object.assign(document.createElement('a'), { href, download: name }).click();
-    // The download reads it after the click.
-    setTimeout(() => URL.revokeObjectURL(href), REVOKED_AFTER);
-    return undefined;
+    /** @type {Parameters<typeof ask>[2]} */ const choices = [];
+    if (file) {
+      const { name, blob, base64, plainText } = file;
+      if (!name) throw new Error('The file has no name.');
+      if ([blob, base64, plainText].filter((content) => content !== undefined).length !== 1) throw new Error('A file has exactly one of blob, base64 and plainText.');
+      const bytes = blob ?? new Blob([plainText ?? Uint8Array.from(atob(base64 ?? ''), (c) => c.charCodeAt(0))]);
+      choices.push({
+        label: `Save ${name}`,
+        act: () => {
+          const href = URL.createObjectURL(bytes);
+          Object.assign(document.createElement('a'), { href, download: name }).click();
+          // The download reads it after the click.
+          setTimeout(() => URL.revokeObjectURL(href), REVOKED_AFTER);
+        },
+      });
+    }
+    if (text) choices.push({ label: 'Copy the text', act: () => void navigator.clipboard.writeText(text).catch(report) });
+    await ask('Take this with you?', [text ?? ''], choices);
   }
 
   Object.assign(window, {
