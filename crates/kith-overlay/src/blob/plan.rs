@@ -411,7 +411,10 @@ impl Plan {
             // Several requests share its line.
             let took = now.saturating_duration_since(ask.since).as_micros().max(1);
             let rate = u128::from(came) * of_peer as u128 * 1_000_000 / took;
-            known.rate = Some(u64::try_from(rate).unwrap_or(u64::MAX));
+            let rate = u64::try_from(rate).unwrap_or(u64::MAX);
+            // The way there and back is most of what a small one takes.
+            let least = known.rate.filter(|_| ask.urgent).unwrap_or(0);
+            known.rate = Some(rate.max(least));
         }
         let failure = match outcome {
             Ok(()) => {
@@ -675,6 +678,21 @@ mod tests {
             assert!(order.groups.ranges().len() <= super::super::groups::MAX_RANGES);
             assert!(order.groups.ranges().last().unwrap().end < 1_000);
         }
+    }
+
+    #[test]
+    fn a_small_request_does_not_make_a_peer_slow() {
+        let mut plan = plan(false, 1);
+        let (start, held) = (Instant::now(), Groups::none());
+        let first = orders(&mut plan, start, &held).remove(0);
+        let now = start + Duration::from_secs(1);
+        plan.done(now, first.id, first.groups.bytes(SIZE), &Ok(()));
+        let rate = plan.candidates[0].rate;
+        assert!(rate.is_some_and(|rate| rate >= bytes(FIRST_ASKED)));
+        plan.urgent(now, &(SIZE / 2..SIZE / 2 + 10));
+        let urgent = orders(&mut plan, now, &held).into_iter().find(|order| order.urgent).unwrap();
+        plan.done(now + Duration::from_secs(1), urgent.id, bytes(1), &Ok(()));
+        assert_eq!(plan.candidates[0].rate, rate);
     }
 
     #[test]
