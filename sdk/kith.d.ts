@@ -1,3 +1,4 @@
+export { app } from './app.js';
 export { blobs } from './blobs.js';
 export { connection, Connection, KithError } from './connection.js';
 import type * as api from './kith-api.d.ts';

@@ -1,6 +1,6 @@
 // kith.js: what a page of a kith app uses to talk to its person's node.
 //
-//   import { blobs, me, space, connection } from '/.kith/kith.js';
+//   import { app, blobs, me, space, connection } from '/.kith/kith.js';
 //
 //   await space.append({ text: 'Hello' });          // kept, signed, safe on disk when it returns
 //   for await (const entry of space.watch()) …      // everything so far, then what comes
@@ -15,6 +15,7 @@
 
 import { connection, KithError } from './connection.js';
 
+export { app } from './app.js';
 export { blobs } from './blobs.js';
 export { connection, Connection, KithError } from './connection.js';
 

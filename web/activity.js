@@ -1,4 +1,5 @@
 // What kith does, and what it costs: traffic by app over time, who is being tried, and what was refused.
+import { Disk } from './apps.js';
 import { html } from './html.js';
 import { SPAN } from './node.js';
 import { AppIcon, useNode, useTitle, Wait } from './parts.js';
@@ -35,6 +36,7 @@ export function Activity() {
       <ul class="apps">${apps.map((app) => html`<${AppTraffic} key=${app.app} app=${app} samples=${samples} top=${top} />`)}</ul>
       ${status.apps.length > APPS && html`<p class="hint">The ${APPS} busiest of ${count(status.apps.length, 'app', 'apps')}.</p>`}
     </section>
+    <${Disk} apps=${status.apps} />
     <section class="card"><h2>Being tried now</h2>
       ${trying.length === 0 ? html`<p class="hint">Nobody: everyone who can be reached is connected.</p>`
         : trying.slice(0, TRYING).map((space) => html`<h3 key=${space.space} dir="auto">${space.name}</h3><${Attempts} tried=${space.trying} nameOf=${nameOf} />`)}

@@ -1,4 +1,5 @@
 // The first page: what needs the person, a link to open, the apps and their spaces.
+import { appPage, Newer } from './apps.js';
 import { html, useRef, useState } from './html.js';
 import { fault, goTo, node, openSpace } from './node.js';
 import { begin } from './opening.js';
@@ -82,9 +83,10 @@ function App({ app, spaces, first }) {
   return html`<article class="card">
     <header class="app">
       <${AppIcon} app=${app} />
-      <div class="grow"><h2 dir="auto">${app.name}</h2><p dir="auto">${app.description}</p></div>
+      <div class="grow"><h2 dir="auto"><a href=${appPage(app)}>${app.name}</a></h2><p dir="auto">${app.description}</p></div>
       <button type="button" class=${`new ${first && app.bundled ? 'main' : ''}`} aria-label=${`New space of ${app.name}`} onClick=${() => setMaking(true)}><${Icon} name="plus" /><span>New space</span></button>
     </header>
+    <${Newer} app=${app} />
     ${shown.length > 0 && html`<ul class="spaces" aria-label=${`Spaces of ${app.name}`}>${shown.map((space) => html`<${SpaceRow} key=${space.space} space=${space} />`)}</ul>`}
     ${spaces.length > shown.length && html`<button type="button" class="plain wide" onClick=${() => setAll(true)}>Show all ${count(spaces.length, 'space', 'spaces')}</button>`}
     ${making && html`<${NewSpace} app=${app} close=${() => setMaking(false)} />`}

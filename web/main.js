@@ -1,5 +1,6 @@
 // The dashboard: its frame, and which page is shown.
 import { Activity } from './activity.js';
+import { AppPage } from './apps.js';
 import { Home } from './home.js';
 import { html, render, useEffect, useRef, useState } from './html.js';
 import { arrive, node } from './node.js';
@@ -38,6 +39,7 @@ function useWhere() {
 function Page({ path }) {
   const [, kind, id] = path.split('/');
   if (kind === 'open' && id) return html`<${Opening} key=${id} id=${id} />`;
+  if (kind === 'app' && id) return html`<${AppPage} key=${id} id=${id} />`;
   if (kind === 'space' && id) return html`<${Space} key=${id} id=${id} />`;
   const found = PAGES.find((one) => one.path === path);
   return found ? html`<${found.page} />` : html`<${Missing} />`;

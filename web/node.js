@@ -99,11 +99,12 @@ class Node extends EventTarget {
   /** @type {api.SpaceInfo[] | undefined} */ spaces;
   /** @type {api.PeerInfo[] | undefined} */ peers;
   /** @type {api.Settings | undefined} */ settings;
+  /** @type {api.KeyInfo[] | undefined} */ keys;
   /** Why something could not be asked. @type {KithError | undefined} */ error;
   /** The newest last. @type {Sample[]} */ samples = [];
   /** Whether the person told the node to stop. */ stopped = false;
-  /** What is shown: how many views want it. @type {Record<'spaces' | 'peers' | 'settings', number>} */
-  #wanted = { spaces: 0, peers: 0, settings: 0 };
+  /** What is shown: how many views want it. @type {Record<'spaces' | 'peers' | 'settings' | 'keys', number>} */
+  #wanted = { spaces: 0, peers: 0, settings: 0, keys: 0 };
   /** @type {AbortController | undefined} */ #following;
   /** By version of an app; null while it is asked for. @type {Map<string, string | null>} */ #icons = new Map();
   /** @type {{ at: number, apps: Map<string, api.Traffic> } | undefined} */ #last;
@@ -170,7 +171,7 @@ class Node extends EventTarget {
     }, (error) => { this.#icons.clear(); this.#fail(error); });
   }
 
-  /** A view wants to be kept up to date on something, until it calls what is returned. @param {'spaces' | 'peers' | 'settings'} what */
+  /** A view wants to be kept up to date on something, until it calls what is returned. @param {'spaces' | 'peers' | 'settings' | 'keys'} what */
   want(what) {
     this.#wanted[what]++;
     void this.refresh();
@@ -193,6 +194,7 @@ class Node extends EventTarget {
       await Promise.all([
         this.#wanted.spaces > 0 && connection.call('spaces.list').then(({ spaces }) => { this.spaces = spaces; }),
         this.#wanted.peers > 0 && connection.call('peers.list').then(({ peers }) => { this.peers = peers; }),
+        this.#wanted.keys > 0 && connection.call('keys.list').then(({ keys }) => { this.keys = keys; }),
         this.#wanted.settings > 0 && connection.call('settings.get').then((settings) => { this.settings = settings; }),
       ]);
       this.error = undefined;

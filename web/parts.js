@@ -11,7 +11,7 @@ const SAID = 2_000;
 /** A wait is put into words after this time, in ms. */
 const PATIENCE = 600;
 
-/** The node, and a new drawing whenever it says something. @param {...('spaces' | 'peers' | 'settings')} wanted */
+/** The node, and a new drawing whenever it says something. @param {...('spaces' | 'peers' | 'settings' | 'keys')} wanted */
 export function useNode(...wanted) {
   const [, draw] = useState(0);
   useEffect(() => {

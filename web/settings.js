@@ -1,4 +1,5 @@
 // What the person sets, and what this node is.
+import { PublishingKeys } from './apps.js';
 import { html, useState } from './html.js';
 import { fault, node } from './node.js';
 import { Act, Copy, Dialog, Fault, Field, useNode, useTitle, Wait } from './parts.js';
@@ -7,7 +8,7 @@ import { fingerprint, lasting } from './words.js';
 /** @typedef {import('/.kith/kith.js').KithError} KithError */
 
 export function Settings() {
-  const { settings, status } = useNode('settings');
+  const { settings, status, keys } = useNode('settings', 'keys');
   const [stopping, setStopping] = useState(false);
   useTitle('Settings');
   if (!settings || !status) return html`<h1>Settings</h1><${Wait}>Asking kith for the settings…</${Wait}>`;
@@ -17,6 +18,8 @@ export function Settings() {
         save=${async (/** @type {string} */ name) => { node.settings = await node.connection.call('settings.set', { name }); node.changed(); }} />
     </section>
     <section class="card"><h2>Local network</h2><${Lan} on=${settings.lan} now=${status.discovery.find(({ way }) => way === 'lan')?.on} /></section>
+    <section class="card"><h2>Updates</h2><${Updates} on=${settings.auto_update} /></section>
+    ${keys && html`<section class="card"><h2>Your publishing keys</h2><${PublishingKeys} keys=${keys} apps=${status.apps} /></section>`}
     <section class="card"><h2>This kith</h2>
       <dl class="facts list">
         <div><dt>Version</dt><dd>${status.version}</dd></div>
@@ -33,6 +36,24 @@ export function Settings() {
       <p>kith is free software under the MIT or the Apache 2.0 licence, as you like. It sends nothing to its makers. This page uses Preact, HTM and Lucide’s icons.</p>
     </section>
     ${stopping && html`<${Stop} close=${() => setStopping(false)} />`}`;
+}
+
+/** @param {{ on: boolean }} props */
+function Updates({ on }) {
+  const [error, setError] = useState(/** @type {KithError | undefined} */ (undefined));
+  const set = async (/** @type {Event} */ event) => {
+    const wanted = /** @type {HTMLInputElement} */ (event.target).checked;
+    setError(undefined);
+    try {
+      node.settings = await node.connection.call('settings.set', { auto_update: wanted });
+    } catch (thrown) {
+      setError(fault(thrown));
+    }
+    node.changed();
+  };
+  return html`<label class="switch"><input type="checkbox" role="switch" checked=${on} onChange=${set} />
+    <span><strong>Update apps by themselves when they ask for nothing new</strong><span>Newer versions come from the people in your spaces, signed by who made the app. One that asks for more always waits for your word.</span></span></label>
+    ${error && html`<${Fault} error=${error} />`}`;
 }
 
 /** The setting, and how it is now: kith's configuration may say otherwise. @param {{ on: boolean, now: boolean | undefined }} props */

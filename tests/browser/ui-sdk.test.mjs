@@ -219,7 +219,7 @@ test('webxdc: files come in and go out by the person’s hand', async () => {
 test('the declarations are what kith.js says', () => {
   const out = mkdtempSync(join(tmpdir(), 'kith-types-'));
   try {
-    execFileSync(join(ROOT, 'tests/browser/node_modules/.bin/tsc'), ['sdk/kith.js', 'sdk/blobs.js', 'sdk/connection.js', '--ignoreConfig', '--allowJs', '--declaration',
+    execFileSync(join(ROOT, 'tests/browser/node_modules/.bin/tsc'), ['sdk/kith.js', 'sdk/app.js', 'sdk/blobs.js', 'sdk/connection.js', '--ignoreConfig', '--allowJs', '--declaration',
       '--emitDeclarationOnly', '--target', 'esnext', '--module', 'esnext', '--moduleResolution', 'bundler', '--types', '', '--outDir', out], { cwd: ROOT });
     for (const name of ['kith', 'blobs', 'connection']) {
       assert.equal(readFileSync(join(ROOT, `sdk/${name}.d.ts`), 'utf8'), readFileSync(join(out, `${name}.d.ts`), 'utf8'), 'make them anew: sdk/README.md says how');

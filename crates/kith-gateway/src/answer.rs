@@ -26,7 +26,7 @@ use crate::{Config, checks, files, head, session};
 /// The socket's path, on every origin.
 const SOCKET: &str = ".kith/api";
 /// What pages import, under `/.kith/` of every origin.
-const SCRIPTS: [&str; 3] = ["kith.js", "blobs.js", "connection.js"];
+const SCRIPTS: [&str; 4] = ["kith.js", "app.js", "blobs.js", "connection.js"];
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 /// What browsers ask for where a page names no icon, and what a bundle has instead.
 const ASKED_ICON: &str = "favicon.ico";

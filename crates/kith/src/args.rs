@@ -83,8 +83,8 @@ pub(crate) enum Command {
     Get(Get),
     /// Leave a space and delete what is held of it here
     Leave(Leave),
-    /// List the installed apps, their spaces, and what they use
-    Apps,
+    /// List, update or remove the installed apps; their spaces, and what they use
+    Apps(Apps),
     /// List, export or import the keys that sign your apps
     Key(Key),
     /// List the people whom this node reaches, or tries to
@@ -220,6 +220,37 @@ pub(crate) struct Leave {
     /// The space's name or id
     #[arg(value_name = "SPACE")]
     pub(crate) space: String,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(help_template = TEMPLATE, before_help = "\
+Examples:
+  kith apps                 what is installed, what it uses, and what is newer
+  kith apps update Board    install the newer version; says first what changes
+  kith apps remove Board    with its spaces; says first what is lost
+")]
+pub(crate) struct Apps {
+    #[command(subcommand)]
+    pub(crate) action: Option<AppsAction>,
+}
+
+#[derive(Subcommand, Debug)]
+#[command(subcommand_value_name = "COMMAND")]
+pub(crate) enum AppsAction {
+    /// Install the newer version of an app that others have brought
+    Update(OneApp),
+    /// Leave all spaces of an app and delete it; its publishing key stays
+    Remove(OneApp),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct OneApp {
+    /// The app's name or id
+    #[arg(value_name = "APP")]
+    pub(crate) app: String,
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,

@@ -106,7 +106,7 @@ async fn dispatch(context: &Context, command: Option<Command>) -> Result<()> {
         Some(Command::Open(args)) => open::open(context, &args).await,
         Some(Command::Invite(args)) => invite::invite(context, &args).await,
         Some(Command::Leave(args)) => leave::leave(context, &args).await,
-        Some(Command::Apps) => apps::apps(context).await,
+        Some(Command::Apps(args)) => apps::apps(context, args.action).await,
         Some(Command::Key(args)) => key::key(context, args.action).await,
         Some(Command::Share(args)) => share::share(context, &args).await,
         Some(Command::Get(args)) => get::get(context, &args).await,

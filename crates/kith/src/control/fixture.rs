@@ -135,7 +135,16 @@ pub(crate) fn status() -> Status {
         traffic: Traffic { sent: 1_234_567, received: 89_000 },
         apps: vec![
             app("Chat", 3, 41_000, true, Traffic { sent: 1_200_000, received: 80_000 }),
-            app("Book club", 12, 2_400_000, false, Traffic::default()),
+            AppInfo {
+                update: Some(AppUpdate {
+                    version: 13,
+                    name: "Book club".into(),
+                    size: 2_500_000,
+                    adds: vec!["use the camera".into()],
+                    removes: vec!["know where you are".into()],
+                }),
+                ..app("Book club", 12, 2_400_000, false, Traffic::default())
+            },
         ],
         refused: BTreeMap::from([("frames_of_other_spaces".to_owned(), 7)]),
         problems: vec![Problem {
