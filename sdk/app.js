@@ -54,7 +54,7 @@ function show(words, reload) {
   const host = bar = document.createElement('aside');
   host.popover = 'manual';
   host.setAttribute('aria-label', 'kith');
-  const root = host.attachShadow({ mode: 'closed' });
+  const root = host.attachShadow({ mode: 'open' });
   const style = Object.assign(document.createElement('style'), { textContent: STYLE });
   const [line, said, buttons] = [document.createElement('div'), document.createElement('p'), document.createElement('span')];
   said.setAttribute('role', 'status');

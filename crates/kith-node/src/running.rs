@@ -35,11 +35,13 @@ struct Run {
     loading: Option<Instant>,
     /// How often all pages were told to load anew.
     reloads: u64,
+    /// What its pages ran before the node was started is not known.
+    guessed: bool,
 }
 
 impl Run {
     fn new(version: SignedVersion) -> Self {
-        Self { version, pages: 0, loading: None, reloads: 0 }
+        Self { version, pages: 0, loading: None, reloads: 0, guessed: false }
     }
 
     fn is_busy(&self, now: Instant) -> bool {
@@ -81,9 +83,9 @@ impl Running {
         self.tell();
     }
 
-    /// The node starts: pages from before may come back, and run this version.
+    /// The node starts: pages from before may come back, and run this version or another.
     pub(crate) fn expect(&self, space: SpaceId, version: SignedVersion, now: Instant) {
-        let run = Run { loading: Some(now + LOADING), ..Run::new(version) };
+        let run = Run { loading: Some(now + LOADING), guessed: true, ..Run::new(version) };
         self.runs().insert(space, run);
     }
 
@@ -102,6 +104,15 @@ impl Running {
             run.version = installed;
         }
         run.loading = Some(now + LOADING);
+        run.guessed = false;
+    }
+
+    /// A page from before the start has come back, and runs this version.
+    pub(crate) fn returns(&self, space: &SpaceId, version: SignedVersion) {
+        if let Some(run) = self.runs().get_mut(space).filter(|run| run.guessed) {
+            run.version = version;
+            run.guessed = false;
+        }
     }
 
     /// A page has its socket. It counts until what is returned is dropped.
@@ -254,12 +265,16 @@ mod tests {
         let (running, now) = (Running::default(), Instant::now());
         running.expect(SPACE, version(1), now);
         assert!(!running.retire(&version(1), now));
-        let page = running.page(SPACE, version(2));
+        let page = running.page(SPACE, version(3));
         let late = now + 2 * LOADING;
-        assert_eq!(running.version(&SPACE, version(2), late).version(), 1);
+        assert_eq!(running.version(&SPACE, version(3), late).version(), 1);
+        running.returns(&SPACE, version(2));
+        assert_eq!(running.version(&SPACE, version(3), late).version(), 2, "as it says");
+        running.returns(&SPACE, version(1));
+        assert_eq!(running.version(&SPACE, version(3), late).version(), 2, "the first one does");
         drop(page);
-        assert!(running.retire(&version(1), late));
-        let _page = running.page(SPACE, version(2));
-        assert_eq!(running.version(&SPACE, version(2), late).version(), 2);
+        assert!(running.retire(&version(2), late));
+        let _page = running.page(SPACE, version(3));
+        assert_eq!(running.version(&SPACE, version(3), late).version(), 3);
     }
 }

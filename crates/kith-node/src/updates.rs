@@ -331,9 +331,12 @@ impl Inner {
 
     /// Pages from before the start may come back: they go on with the files that they had.
     pub(crate) fn expect_pages(&self, space: SpaceId, app: &AppId, before: &[SignedVersion]) {
-        let newest = before.iter().filter(|version| version.app() == *app);
-        if let Some(version) = newest.max_by_key(|version| version.version()) {
-            self.running.expect(space, *version, std::time::Instant::now());
+        let before = before.iter().filter(|version| version.app() == *app);
+        let before = before.max_by_key(|version| version.version()).copied();
+        let installed = self.store.app(app).ok().flatten().filter(|held| !held.bundled);
+        if let Some(installed) = installed {
+            let version = before.unwrap_or(installed.signed);
+            self.running.expect(space, version, std::time::Instant::now());
         }
     }
 
@@ -405,7 +408,15 @@ impl Inner {
     ) -> Result<EventStream> {
         let app = self.spaces.get(&space)?.app;
         let loaded = match loaded {
-            Some(loaded) => bundle_of(loaded)?,
+            Some(loaded) => {
+                let loaded = bundle_of(loaded)?;
+                let installed = self.store.app(&app)?.ok_or_else(no_app)?.signed;
+                let mut here = self.store.versions_before()?.into_iter().chain([installed]);
+                if let Some(version) = here.find(|one| one.app() == app && one.bundle() == loaded) {
+                    self.running.returns(&space, version);
+                }
+                loaded
+            }
             None => self.version_of(&space, &app)?.bundle(),
         };
         let reloads = self.running.reloads(&space);

@@ -3,6 +3,7 @@
 mod fixture;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use futures_util::StreamExt;
 use kith_api::{
@@ -10,7 +11,13 @@ use kith_api::{
     OpenBegin, OpenedSpace, Origin, PageState, Publish, Service, SettingsChange, SpaceRef,
     Subscription,
 };
+use kith_app::{AppSecret, Destination, Link, SignedVersion, SpaceKeys};
+use kith_log::{AuthorSecret, Draft, Opening, SpaceId, append};
 use kith_node::Node;
+use kith_overlay::space::{Author, SpaceConfig, Spaces};
+use kith_overlay::storage::BlobScope;
+use kith_overlay::storage::memory::MemoryStorage;
+use kith_overlay::transport::{Bind, Config, Overlay, Reason, SpaceKey, SpaceRef, Way};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
@@ -236,13 +243,113 @@ async fn an_app_goes_with_its_spaces_and_its_key_stays() {
     assert_eq!([node.removed(label), node.removed(label)], [true, false]);
     node.close().await;
 
-    // What is published again is a higher version, for its key is there; removed it was forgotten.
+    // Its key is there: it can be published again.
     let node = start(dir.path(), "Ada", &[]).await;
-    assert!(!node.removed(label));
     publish(&node, "again", "").await;
     assert_eq!(notes(&node).await.app, opened.app);
     let left = SpaceRef { space: opened.space.clone() };
     let gone = node.spaces_leave(&OWNER, left).await.expect_err("it was left");
     assert_eq!(gone.code, ErrorCode::NotFound);
+    node.close().await;
+}
+
+/// A member of a space that is no kith, and has of its app what the test gives it.
+struct Intruder {
+    overlay: Overlay,
+    spaces: Spaces,
+    storage: Arc<MemoryStorage>,
+    space: SpaceId,
+}
+
+impl Intruder {
+    async fn enter(invited: &str, meets: &Node) -> Self {
+        let link: Link = invited.parse().expect("a link");
+        let Destination::Space(secret) = link.destination() else { panic!("no invitation") };
+        let keys = SpaceKeys::derive(link.app(), secret);
+        let space = SpaceId::from_bytes(keys.space);
+        let mut config = Config::new([77; 32]);
+        config.offline = true;
+        let addr = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        config.bind = vec![Bind { addr, prefix: Some(8), required: true }];
+        let storage = Arc::new(MemoryStorage::new());
+        let me = iroh::SecretKey::from_bytes(&config.secret_key).public();
+        let (spaces, mut events) = Spaces::new(me, [77; 16], storage.clone());
+        tokio::spawn(async move { while events.next().await.is_some() {} });
+        let overlay = Overlay::bind(config, Arc::new(spaces.clone())).await.expect("a port");
+        let secret = AuthorSecret::from_seed(&[77; 32]);
+        let opening = Opening::admit(keys.admission.as_bytes(), &secret.author(), None);
+        let first = Draft { lamport: 1, time_ms: 1, epoch: 0, body: opening.to_body() };
+        let run = append(&secret, &space, None, vec![first]).expect("a log");
+        storage.append(&space, run).expect("it is stored");
+        let at = SpaceRef { app: *link.app(), space };
+        let key = SpaceKey { at, sync_key: *keys.sync.as_bytes() };
+        let author = Author { secret, opening };
+        spaces.join(SpaceConfig::new(key, Some(author))).await.expect("it joins");
+        let peer = meets.addr().parse().expect("an address");
+        overlay.add_peer(&peer, Way::Manual, Some(Reason::Person));
+        Self { overlay, spaces, storage, space }
+    }
+
+    /// Says what nodes say of a version, as soon as somebody hears it.
+    async fn tell(&self, version: &[u8]) {
+        let said = [&[0x80][..], version].concat();
+        while self.spaces.send_message(&self.space, said.clone()).expect("it is sent") == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// A bundle of this text, signed as that version.
+    fn add(&self, secret: &AppSecret, version: u64, files: &[(&str, &[u8])]) -> SignedVersion {
+        let bundle = kith_app::pack(files.iter().copied()).expect("a bundle");
+        let hash = self.storage.add_blob(BlobScope::Public, &bundle);
+        let size = bundle.len() as u64;
+        let signed = SignedVersion::sign(secret, version, hash, size).expect("it is signed");
+        self.storage.add_version(signed);
+        signed
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_goes_back_and_nobody_else_signs() {
+    let dir = TempDir::new().expect("a directory");
+    let node = start(dir.path(), "Ada", &[]).await;
+    publish(&node, "one", "").await;
+    publish(&node, "two", "").await;
+    publish(&node, "three", "").await;
+    let mine = open(&node, "Notes").await;
+    let invite = Invite { target: mine.space.clone() };
+    let invited = node.spaces_invite(&OWNER, invite).await.expect("a link").link;
+    let key = kith_api::KeyRef { key: "notes".into() };
+    let exported = node.keys_export(&OWNER, key).await.expect("it is exported").secret;
+    let publisher = AppSecret::import(&exported).expect("a key");
+
+    let intruder = Intruder::enter(&invited, &node).await;
+    let index: [(&str, &[u8]); 1] = [("index.html", b"worse")];
+    // An older one, which the publisher did sign.
+    let old = intruder.add(&publisher, 2, &index);
+    intruder.tell(&old.to_bytes()).await;
+    // A higher number, by another key, or put into what the publisher signed.
+    let mut forged = old.to_bytes();
+    forged[40] = 9;
+    intruder.tell(&forged).await;
+    let stranger = intruder.add(&AppSecret::from_seed(&[5; 32]), 9, &index);
+    intruder.tell(&stranger.to_bytes()).await;
+    intruder.tell(b"no version at all").await;
+    // One that is signed well and is no app: told, fetched, and refused.
+    let broken = intruder.add(&publisher, 8, &[("readme.txt", b"no page")]);
+    intruder.tell(&broken.to_bytes()).await;
+    assert_eq!(notes(&node).await.update, None);
+    // What comes after all of that is the publisher's, and is taken.
+    let index: [(&str, &[u8]); 1] = [("index.html", b"four")];
+    let next = intruder.add(&publisher, 9, &index);
+    intruder.tell(&next.to_bytes()).await;
+    until(&node, |apps| {
+        let update = apps.iter().find_map(|app| app.update.as_ref());
+        assert!(update.is_none_or(|update| update.version == 9), "{update:?}");
+        update.is_some()
+    })
+    .await;
+    assert_eq!(notes(&node).await.version, 3);
+    intruder.overlay.close().await;
     node.close().await;
 }
