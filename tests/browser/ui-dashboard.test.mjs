@@ -188,9 +188,9 @@ test('settings are kept, and a refusal is told', async () => {
   await page.getByLabel('Your name').fill('Ada L.');
   await button(page, 'Save').click();
   await page.getByText('Saved.').waitFor();
-  await page.getByRole('switch').uncheck();
+  await page.getByRole('switch', { name: 'Find people on the local network' }).uncheck();
   await page.waitForFunction(() => !(/** @type {HTMLInputElement} */ (document.querySelector('[role=switch]')).checked));
-  assert.deepEqual(fixture.dashboard.settings, { name: 'Ada L.', lan: false });
+  assert.deepEqual(fixture.dashboard.settings, { name: 'Ada L.', lan: false, auto_update: false });
   fixture.dashboard.failing.set('settings.set', new KithError('read_only', 'The name was not saved.', 'The folder can’t be written.', 'Look at its permissions.'));
   await button(page, 'Save').click();
   await page.getByRole('alert').getByText('The name was not saved.').waitFor();
@@ -381,4 +381,54 @@ test('no work while hidden', async () => {
   assert.equal(calls, 0);
   await hide(false);
   while (watchers() === 0) await page.evaluate(() => new Promise((done) => setTimeout(done, 20)));
+});
+
+test('a newer version says what it changes, and one that asks for more is asked about', async () => {
+  const fixture = await browser.fixture('few');
+  const page = await browser.open(fixture, '', IN);
+  await page.getByText('It also wants to know where you are. It no longer wants to use the camera.').waitFor();
+  await page.getByText('1 space has open pages with the version before.').waitFor();
+  await button(page, 'Update Slow Chess').click();
+  const dialog = page.getByRole('dialog', { name: 'Update Slow Chess?' });
+  await dialog.getByRole('button', { name: 'Stay at version 12' }).click();
+  assert.equal(fixture.dashboard.apps[2]?.version, 12);
+  await button(page, 'Update Slow Chess').click();
+  await dialog.getByRole('button', { name: 'Update', exact: true }).click();
+  await dialog.waitFor({ state: 'detached' });
+  assert.equal(fixture.dashboard.apps[2]?.version, 13);
+  // Where nothing more is asked, one click is enough; a refusal is told where it was clicked.
+  Object.assign(fixture.dashboard.apps[2] ?? {}, { update: { version: 14, name: 'Slow Chess', size: 1_520_000, adds: [], removes: [] } });
+  fixture.dashboard.tell();
+  fixture.dashboard.failing.set('apps.update', new KithError('storage', 'It was not installed.', 'The disk is full.', 'Make room.'));
+  await button(page, 'Update Slow Chess').click();
+  await page.getByRole('alert').getByText('It was not installed.').waitFor();
+  fixture.dashboard.failing.clear();
+  await button(page, 'Update Slow Chess').click();
+  await page.getByText('Version 14 is here').waitFor({ state: 'detached' });
+});
+
+test('an app is removed with its spaces, after saying what is lost; one of kith’s own is not', async () => {
+  const fixture = await browser.fixture('few');
+  const page = await browser.open(fixture, '', `${IN}&at=/activity`);
+  await page.getByRole('link', { name: 'Free what Slow Chess takes' }).click();
+  await page.getByRole('heading', { name: 'Slow Chess', exact: true }).waitFor();
+  await button(page, 'Remove Slow Chess').click();
+  const dialog = page.getByRole('dialog', { name: 'Remove Slow Chess?' });
+  await dialog.getByText('You leave Ben and me.').waitFor();
+  await dialog.getByRole('button', { name: 'Keep it' }).click();
+  await button(page, 'Remove Slow Chess').click();
+  await dialog.getByRole('button', { name: 'Remove Slow Chess' }).click();
+  await page.getByRole('link', { name: 'Chat', exact: true }).click();
+  await page.getByText('Chat is part of kith').waitFor();
+  assert.equal(await page.getByRole('button', { name: /^Remove/ }).count(), 0);
+  await button(page, 'Leave Family').click();
+  await page.getByRole('dialog', { name: 'Leave Family?' }).waitFor();
+  assert.equal(fixture.dashboard.apps.length, 2);
+});
+
+test('the keys that sign apps are shown, with how to keep a copy', async () => {
+  const fixture = await browser.fixture('few');
+  const page = await browser.open(fixture, '', `${IN}&at=/settings`);
+  await page.getByText('A lost key is a dead app:').waitFor();
+  await page.getByText('kith key export board -o FILE').waitFor();
 });

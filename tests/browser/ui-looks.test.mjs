@@ -40,7 +40,7 @@ for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
       fixture.dashboard.stage(opening, { stage: 'asking', app: fixture.dashboard.apps[2], invited: true });
       const [space] = fixture.dashboard.spaces;
       for (const [at, seen] of [['/', space.name], ['/people', 'Chidi Okonkwo'], ['/activity', 'How people are found'], ['/settings', 'Your name'],
-        [`/space/${space.space}`, 'Kept here'], [`/open/${opening}`, 'Who made it'], ['/nowhere', 'There is no such page']]) {
+        [`/space/${space.space}`, 'Kept here'], [`/app/${fixture.dashboard.apps[2].app}`, 'What it takes here'], [`/open/${opening}`, 'Who made it'], ['/nowhere', 'There is no such page']]) {
         await page.evaluate((at) => { location.hash = at; }, at);
         await page.getByText(seen).first().waitFor();
         assert.deepEqual(await wrong(page), [], at);

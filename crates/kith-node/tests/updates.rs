@@ -17,7 +17,7 @@ use kith_node::Node;
 use kith_overlay::space::{Author, SpaceConfig, Spaces};
 use kith_overlay::storage::BlobScope;
 use kith_overlay::storage::memory::MemoryStorage;
-use kith_overlay::transport::{Bind, Config, Overlay, Reason, SpaceKey, SpaceRef, Way};
+use kith_overlay::transport::{Bind, Config, Overlay, Reason, SpaceKey, SpaceRef as Place, Way};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
@@ -281,7 +281,7 @@ impl Intruder {
         let first = Draft { lamport: 1, time_ms: 1, epoch: 0, body: opening.to_body() };
         let run = append(&secret, &space, None, vec![first]).expect("a log");
         storage.append(&space, run).expect("it is stored");
-        let at = SpaceRef { app: *link.app(), space };
+        let at = Place { app: *link.app(), space };
         let key = SpaceKey { at, sync_key: *keys.sync.as_bytes() };
         let author = Author { secret, opening };
         spaces.join(SpaceConfig::new(key, Some(author))).await.expect("it joins");
@@ -298,15 +298,18 @@ impl Intruder {
         }
     }
 
-    /// A bundle of this text, signed as that version.
-    fn add(&self, secret: &AppSecret, version: u64, files: &[(&str, &[u8])]) -> SignedVersion {
-        let bundle = kith_app::pack(files.iter().copied()).expect("a bundle");
-        let hash = self.storage.add_blob(BlobScope::Public, &bundle);
+    /// Has these bytes as the bundle of that version.
+    fn add(&self, secret: &AppSecret, version: u64, bundle: &[u8]) -> SignedVersion {
+        let hash = self.storage.add_blob(BlobScope::Public, bundle);
         let size = bundle.len() as u64;
         let signed = SignedVersion::sign(secret, version, hash, size).expect("it is signed");
         self.storage.add_version(signed);
         signed
     }
+}
+
+fn bundle(text: &str) -> Vec<u8> {
+    kith_app::pack([("index.html", text.as_bytes())]).expect("a bundle")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -324,24 +327,23 @@ async fn nobody_goes_back_and_nobody_else_signs() {
     let publisher = AppSecret::import(&exported).expect("a key");
 
     let intruder = Intruder::enter(&invited, &node).await;
-    let index: [(&str, &[u8]); 1] = [("index.html", b"worse")];
+    let worse = bundle("worse");
     // An older one, which the publisher did sign.
-    let old = intruder.add(&publisher, 2, &index);
+    let old = intruder.add(&publisher, 2, &worse);
     intruder.tell(&old.to_bytes()).await;
     // A higher number, by another key, or put into what the publisher signed.
     let mut forged = old.to_bytes();
     forged[40] = 9;
     intruder.tell(&forged).await;
-    let stranger = intruder.add(&AppSecret::from_seed(&[5; 32]), 9, &index);
+    let stranger = intruder.add(&AppSecret::from_seed(&[5; 32]), 9, &worse);
     intruder.tell(&stranger.to_bytes()).await;
     intruder.tell(b"no version at all").await;
     // One that is signed well and is no app: told, fetched, and refused.
-    let broken = intruder.add(&publisher, 8, &[("readme.txt", b"no page")]);
+    let broken = intruder.add(&publisher, 8, b"no bundle");
     intruder.tell(&broken.to_bytes()).await;
     assert_eq!(notes(&node).await.update, None);
     // What comes after all of that is the publisher's, and is taken.
-    let index: [(&str, &[u8]); 1] = [("index.html", b"four")];
-    let next = intruder.add(&publisher, 9, &index);
+    let next = intruder.add(&publisher, 9, &bundle("four"));
     intruder.tell(&next.to_bytes()).await;
     until(&node, |apps| {
         let update = apps.iter().find_map(|app| app.update.as_ref());
