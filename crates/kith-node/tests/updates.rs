@@ -76,7 +76,7 @@ struct Page {
 
 impl Page {
     async fn load(node: &Node, opened: &OpenedSpace) -> Self {
-        let space = kith_log::SpaceId::from_hex(&opened.space).expect("an id");
+        let space = SpaceId::from_hex(&opened.space).expect("an id");
         let app = opened.app.parse().expect("an id");
         let origin = Origin { app, space, ready: true, granted: Vec::new() };
         node.loads(&origin, false);
