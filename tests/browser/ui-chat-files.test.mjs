@@ -4,7 +4,7 @@ import { afterEach, test } from 'node:test';
 
 import { faults, useBrowser } from './fixture/open.mjs';
 import { png, wav } from './fixture/pictures.mjs';
-import { KithError } from './fixture/server.mjs';
+import { KithError } from './fixture/error.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
 

@@ -4,7 +4,7 @@ import { afterEach, test } from 'node:test';
 
 import { TRIED } from './fixture/dashboard.mjs';
 import { faults, useBrowser } from './fixture/open.mjs';
-import { KithError } from './fixture/server.mjs';
+import { KithError } from './fixture/error.mjs';
 
 const browser = useBrowser();
 const IN = '#token=good';

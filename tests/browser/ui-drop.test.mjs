@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { afterEach, test } from 'node:test';
 
 import { faults, useBrowser } from './fixture/open.mjs';
-import { KithError } from './fixture/server.mjs';
+import { KithError } from './fixture/error.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { afterEach, test } from 'node:test';
 
 import { faults, useBrowser } from './fixture/open.mjs';
-import { KithError } from './fixture/server.mjs';
+import { KithError } from './fixture/error.mjs';
 
 /** A page of the origin that runs nothing of its own. */
 const BARE = 'manifest.toml';

@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import { afterEach, test } from 'node:test';
 
 import { faults, useBrowser } from './fixture/open.mjs';
-import { KithError } from './fixture/server.mjs';
+import { KithError } from './fixture/error.mjs';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 /** A page of the origin that runs nothing of its own. */
