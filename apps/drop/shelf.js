@@ -10,6 +10,10 @@ const READ = 200;
 export const BY_ITSELF = 100_000_000;
 /** What comes by itself at most, from one opening of the page to the next, in bytes. */
 const BY_ITSELF_IN_ALL = 2_000_000_000;
+/** Files that the page has fetched by itself: how many are asked for at once. */
+const ASKED_AT_ONCE = 8;
+/** After this time is asked again where the node fetches as many files as it can, in ms. */
+const ASK_AGAIN = 2_000;
 /** Names and paths that an entry may say, in characters: as many as a folder of kith's takes. */
 const LONGEST = 1_024;
 /** How soon is asked again who someone is whose name did not arrive yet, in ms. */
@@ -81,6 +85,8 @@ export class Shelf extends EventTarget {
   /** @type {Set<string>} */ #removed = new Set(JSON.parse(localStorage.getItem('removed') ?? '[]'));
   #first = Infinity;
   #cameByItself = 0;
+  /** Hashes of files that are to come by themselves. @type {Set<string>} */ #queue = new Set();
+  #askers = 0;
   #statesKnown = false;
   #asking = false;
   #asked = false;
@@ -344,9 +350,26 @@ export class Shelf extends EventTarget {
         if (folder || size > BY_ITSELF || this.stage(hash) !== 'absent' || this.#removed.has(hash)) continue;
         if (this.#cameByItself + size > BY_ITSELF_IN_ALL) continue;
         this.#cameByItself += size;
-        blobs.fetch(hash).catch(() => {});
+        this.#queue.add(hash);
       }
     }
+    while (this.#askers < ASKED_AT_ONCE && this.#askers < this.#queue.size) void this.#ask();
+  }
+
+  /** Has the next of the queue fetched, until there is none. */
+  async #ask() {
+    this.#askers++;
+    for (let [hash] = this.#queue; hash !== undefined && this.byItself; [hash] = this.#queue) {
+      this.#queue.delete(hash);
+      try {
+        if (this.stage(hash) === 'absent' && !this.#removed.has(hash)) await blobs.fetch(hash);
+      } catch (error) {
+        if (!(error instanceof KithError && error.code === 'too_many')) continue;
+        this.#queue.add(hash);
+        await new Promise((done) => setTimeout(done, ASK_AGAIN));
+      }
+    }
+    this.#askers--;
   }
 
   /** Puts entries in their places. @param {Entry[]} entries @returns {Group[]} the groups they belong to */

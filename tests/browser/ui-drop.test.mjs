@@ -142,6 +142,19 @@ test('small files come by themselves; large ones, and removed ones, when they ar
   await row(page, 'later.txt').getByRole('button', { name: /^Get/ }).waitFor();
 });
 
+test('thousands of small files come by themselves', async () => {
+  const fixture = await browser.fixture('empty');
+  const page = await browser.open(fixture, 'drop-ada');
+  await ready(page);
+  const fetched = () => [...fixture.drop.states.get('ada')?.values() ?? []].filter(({ stage }) => stage === 'fetching').length;
+  for (let at = 0; at < 40; at++) {
+    const hashes = Array.from({ length: 64 }, (_, n) => fixture.drop.keep(`${at}-${n}.txt`, '', 1_000 + at));
+    fixture.drop.drop('ben', hashes, { type: 'files', group: 'many' });
+  }
+  await page.waitForFunction(() => document.querySelector('.coming')?.textContent?.includes('2,560'));
+  assert.equal(fetched(), 2_560);
+});
+
 test('pages tell each other what they have', async () => {
   const fixture = await browser.fixture('empty');
   const [ada, ben] = await Promise.all(['drop-ada', 'drop-ben'].map((who) => browser.open(fixture, who)));
