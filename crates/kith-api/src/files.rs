@@ -7,7 +7,7 @@ use kith_log::SpaceId;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::{BoxFuture, Error, ErrorCode, Result};
+use crate::{BoxFuture, Result};
 
 /// A file that is here, or can be had from others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -91,11 +91,9 @@ pub trait Files: Send + Sync {
     /// `NotFound` where nothing in this space names it.
     fn open_file<'a>(
         &'a self,
-        _space: &'a SpaceId,
-        _path: &'a str,
-    ) -> BoxFuture<'a, Result<OpenFile>> {
-        Box::pin(async { Err(no_such_file()) })
-    }
+        space: &'a SpaceId,
+        path: &'a str,
+    ) -> BoxFuture<'a, Result<OpenFile>>;
 
     /// Begins to take a new file in.
     ///
@@ -103,13 +101,7 @@ pub trait Files: Send + Sync {
     /// `InvalidParams` for a name or type that breaks a rule, and those of [`FileSink::write`].
     fn receive_file<'a>(
         &'a self,
-        _space: &'a SpaceId,
-        _file: NewFile,
-    ) -> BoxFuture<'a, Result<Box<dyn FileSink>>> {
-        Box::pin(async { Err(no_such_file()) })
-    }
-}
-
-fn no_such_file() -> Error {
-    Error::new(ErrorCode::NotFound, "There is no such file.")
+        space: &'a SpaceId,
+        file: NewFile,
+    ) -> BoxFuture<'a, Result<Box<dyn FileSink>>>;
 }

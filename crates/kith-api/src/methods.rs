@@ -194,7 +194,9 @@ pub(crate) mod tests {
     use kith_log::SpaceId;
 
     use super::*;
-    use crate::{Event, EventStream, File, Origin, Place, Subscription};
+    use crate::{
+        Event, EventStream, File, FileSink, NewFile, OpenFile, Origin, Place, Subscription,
+    };
 
     /// A service whose every method says that it was reached, but for `apps.list`, which waits.
     pub(crate) struct Nothing;
@@ -236,7 +238,19 @@ pub(crate) mod tests {
         }
     }
 
-    impl Files for Nothing {}
+    impl Files for Nothing {
+        fn open_file<'a>(&'a self, _: &'a SpaceId, _: &'a str) -> BoxFuture<'a, Result<OpenFile>> {
+            Box::pin(ready(Err(Error::new(ErrorCode::NotFound, "nothing"))))
+        }
+
+        fn receive_file<'a>(
+            &'a self,
+            _: &'a SpaceId,
+            _: NewFile,
+        ) -> BoxFuture<'a, Result<Box<dyn FileSink>>> {
+            Box::pin(ready(Err(Error::new(ErrorCode::NotFound, "nothing"))))
+        }
+    }
 
     fn code(caller: &Caller, method: &str) -> ErrorCode {
         match dispatch(&Nothing, caller, method, Value::Null).now_or_never() {

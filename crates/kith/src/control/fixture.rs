@@ -108,7 +108,23 @@ impl Doorkeeper for Fixture {
     }
 }
 
-impl Files for Fixture {}
+impl Files for Fixture {
+    fn open_file<'a>(
+        &'a self,
+        _: &'a kith_log::SpaceId,
+        _: &'a str,
+    ) -> BoxFuture<'a, Result<OpenFile>> {
+        nothing("file")
+    }
+
+    fn receive_file<'a>(
+        &'a self,
+        _: &'a kith_log::SpaceId,
+        _: NewFile,
+    ) -> BoxFuture<'a, Result<Box<dyn FileSink>>> {
+        nothing("room")
+    }
+}
 
 /// A node with a bit of everything.
 pub(crate) fn status() -> Status {
