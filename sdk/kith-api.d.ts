@@ -59,7 +59,11 @@ update: AppUpdate | null,
 /**
  * Spaces with open pages that still run the version before the installed one.
  */
-behind: number, };
+behind: number, 
+/**
+ * What the files of its spaces take, as of a few seconds ago.
+ */
+files: FileUse, };
 
 /**
  * An installed app.
@@ -459,6 +463,23 @@ from: Array<FileSource>,
  * What is wrong.
  */
 error: Error | null, };
+
+/**
+ * What files take on disk.
+ */
+export type FileUse = { 
+/**
+ * Bytes that kith keeps of them.
+ */
+bytes: number, 
+/**
+ * Those that would be free without the space, or the app: what is in no other.
+ */
+freed: number, 
+/**
+ * Bytes of the person's own files that are shared from where they are. They stay.
+ */
+outside: number, };
 
 /**
  * A file of a folder.
@@ -1242,9 +1263,13 @@ members: Array<Member>,
  */
 entries: number, 
 /**
- * Bytes here.
+ * Bytes of entries here.
  */
 bytes: number, 
+/**
+ * What its files take, as of a few seconds ago.
+ */
+files: FileUse, 
 /**
  * When the newest entry of the app's was written, by its author's clock; null for none.
  */

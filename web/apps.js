@@ -10,8 +10,10 @@ import { count, fingerprint, number, size, these } from './words.js';
 /** Rows of the largest apps. */
 const LARGEST = 20;
 
-/** What an app takes here: its bundle, unless that is in kith itself, and its entries. @param {api.AppInfo} app */
-export const taken = (app) => (app.bundled ? 0 : app.size) + app.disk;
+/** What an app takes here: its bundle, unless that is in kith itself, its entries and files. @param {api.AppInfo} app */
+export const taken = (app) => (app.bundled ? 0 : app.size) + app.disk + app.files.bytes;
+/** What would be free without it. @param {api.AppInfo} app */
+const freeing = (app) => taken(app) - app.files.bytes + app.files.freed;
 
 /** Where an app is looked at. @param {api.AppInfo} app */
 export const appPage = (app) => `#/app/${app.app}`;
@@ -41,7 +43,7 @@ export function AppPage({ id }) {
     </section>
     <section class="card"><h2>What it takes here</h2>
       <dl class="facts">${!app.bundled && html`<div><dt>The app</dt><dd>${size(app.size)}</dd></div>`}
-        <div><dt>Entries</dt><dd>${size(app.disk)}</dd></div><div><dt>Spaces</dt><dd>${number(its.length)}</dd></div></dl>
+        <div><dt>Entries</dt><dd>${size(app.disk)}</dd></div><div><dt>Files</dt><dd>${size(app.files.bytes)}</dd></div><div><dt>Spaces</dt><dd>${number(its.length)}</dd></div></dl>
       ${its.length > 0 && html`<ul class="apps freeing">${its.map((space) => html`<${Taken} key=${space.space} space=${space} />`)}</ul>`}
       ${app.bundled
         ? html`<p class="hint">${app.name} is part of kith and takes no room of its own. Leaving its spaces frees what they take.</p>`
@@ -54,7 +56,7 @@ export function AppPage({ id }) {
 function Taken({ space }) {
   const [leaving, setLeaving] = useState(false);
   return html`<li><div class="grow"><strong dir="auto"><a href=${`#/space/${space.space}`}>${space.name}</a></strong>
-      <span class="sub">${count(space.entries, 'entry', 'entries')}, ${size(space.bytes)}</span></div>
+      <span class="sub">${count(space.entries, 'entry', 'entries')}, ${size(space.bytes)}${space.files.bytes > 0 ? `; files, ${size(space.files.bytes)}` : ''}${space.files.outside > 0 ? `; shared from where they are, ${size(space.files.outside)}` : ''}</span></div>
     <button type="button" aria-label=${`Leave ${space.name}`} onClick=${() => setLeaving(true)}>Leave</button>
     ${leaving && html`<${Leave} space=${space} close=${() => setLeaving(false)} />`}</li>`;
 }
@@ -103,7 +105,7 @@ function Remove({ app, spaces, close }) {
   const alone = spaces.filter(({ members }) => members.length === 1);
   const names = (/** @type {api.SpaceInfo[]} */ list) => these(list.map(({ name }) => name));
   return html`<${Dialog} title=${`Remove ${app.name}?`} close=${close}>
-    <p>This frees ${size(taken(app))} on this computer.</p>
+    <p>This frees ${size(freeing(app))} on this computer.${app.files.outside > 0 ? ` Files of yours that are shared from where they are stay there.` : ''}</p>
     <ul class="points">
       ${spaces.length === 0 && html`<li><${Icon} name="check" /><span>It has no space here: nothing else goes.</span></li>`}
       ${spaces.length > 0 && html`<li><${Icon} name="log-out" /><span>You leave ${names(spaces)}. What you and others wrote there, and what its pages keep in your browser, is deleted here.</span></li>`}

@@ -37,7 +37,7 @@ export function Space({ id }) {
     ${space.trying.length > 0 && html`<section class="card"><h2>Being tried now</h2><${Attempts} tried=${space.trying} nameOf=${nameOf} /></section>`}
     ${app && html`<${TheApp} app=${app} />`}
     <section class="card"><h2>Kept here</h2>
-      <dl class="facts"><div><dt>Entries</dt><dd>${number(space.entries)}</dd></div><div><dt>On disk</dt><dd>${size(space.bytes)}</dd></div>
+      <dl class="facts"><div><dt>Entries</dt><dd>${number(space.entries)}</dd></div><div><dt>On disk</dt><dd>${size(space.bytes + space.files.bytes)}</dd></div>
         <div><dt>Joined</dt><dd>${momentOf(space.joined)}</dd></div><div><dt>Newest</dt><dd>${space.newest === null ? 'Nothing yet' : ago(space.newest, Date.now())}</dd></div></dl>
       <div class="row"><button type="button" onClick=${() => setDoing('rename')}><${Icon} name="pencil" />Rename</button>
         <button type="button" class="bad" onClick=${() => setDoing('leave')}><${Icon} name="log-out" />Leave</button></div>
@@ -97,7 +97,7 @@ export const Rename = ({ space, close }) => html`<${Dialog} title=${`Rename ${sp
 export function Leave({ space, close }) {
   const others = space.members.length - 1;
   return html`<${Dialog} title=${`Leave ${space.name}?`} close=${close}>
-    <p>${count(space.entries, 'entry', 'entries')} (${size(space.bytes)}) of ${space.name} ${space.entries === 1 ? 'is' : 'are'} deleted from this computer.
+    <p>${count(space.entries, 'entry', 'entries')} (${size(space.bytes)})${space.files.bytes > 0 ? ` and files (${size(space.files.freed)})` : ''} of ${space.name} ${space.entries === 1 && space.files.bytes === 0 ? 'is' : 'are'} deleted from this computer.
       ${others > 0 ? ` The ${count(others, 'other person keeps', 'other people keep')} what they have.` : ' Nobody else has them: they are gone for good.'}
       ${space.public ? '' : ' To come back you need a new invitation.'}</p>
     <div class="row end"><button type="button" onClick=${close} autofocus>Stay</button>

@@ -360,9 +360,11 @@ model! {
         /// How many spaces of it there are here.
         pub spaces: u32,
         /// A newer version that waits for the person's word.
-        pub update: Option<AppUpdate>,
+        pub update: Option<Box<AppUpdate>>,
         /// Spaces with open pages that still run the version before the installed one.
         pub behind: u32,
+        /// What the files of its spaces take, as of a few seconds ago.
+        pub files: FileUse,
     }
 
     /// A bundle to publish.
@@ -477,9 +479,11 @@ model! {
         /// Entries here.
         #[ts(type = "number")]
         pub entries: u64,
-        /// Bytes here.
+        /// Bytes of entries here.
         #[ts(type = "number")]
         pub bytes: u64,
+        /// What its files take, as of a few seconds ago.
+        pub files: FileUse,
         /// When the newest entry of the app's was written, by its author's clock; null for none.
         #[ts(type = "number | null")]
         pub newest: Option<u64>,

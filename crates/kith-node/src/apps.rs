@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use data_encoding::BASE64;
 use kith_api::{
-    AppInfo, AppUpdate, Error, ErrorCode, File, KeyInfo, Publish, Published, Result, Traffic,
+    AppInfo, AppUpdate, Error, ErrorCode, File, FileUse, KeyInfo, Publish, Published, Result,
+    Traffic,
 };
 use kith_app::{
     AppId, AppSecret, Bundle, BundleError, Limits, MAX_BUNDLE, Permission, SignedVersion,
@@ -210,8 +211,9 @@ impl AppStore {
             disk: self.store.app_usage(&app)?.bytes,
             traffic,
             spaces,
-            update: offered.filter(|offered| offered.version > record.signed.version()),
+            update: offered.filter(|new| new.version > record.signed.version()).map(Box::new),
             behind: 0,
+            files: FileUse::default(),
         })
     }
 

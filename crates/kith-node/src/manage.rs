@@ -25,6 +25,7 @@ use crate::random::random;
 use crate::settings::person_name;
 use crate::spaces::no_space;
 use crate::store::{AppRecord, SpaceRecord};
+use crate::updates::file_use;
 
 /// Between two reports of the node's state.
 const STATUS_GAP: Duration = Duration::from_millis(250);
@@ -208,6 +209,7 @@ impl Inner {
 
     pub(crate) fn spaces_list(&self) -> Result<Spaces> {
         let peers = self.overlay.snapshot().peers;
+        let files = self.file_usages()?;
         let infos = self.spaces.records()?.into_iter().map(|(space, record)| {
             let usage = self.store.space_usage(&space)?;
             let app_name = self.store.app(&record.app)?.map(|app| app.name);
@@ -222,6 +224,7 @@ impl Inner {
                 members: self.spaces.members(&space)?.members,
                 entries: usage.entries,
                 bytes: usage.bytes,
+                files: file_use(files.spaces.get(&space)),
                 newest: self.spaces.newest(&space)?,
                 trying: self.trying(&peers, &space),
             })
@@ -239,6 +242,7 @@ impl Inner {
             *spaces.entry(record.app).or_default() += 1;
         }
         let ours = self.apps.ours()?;
+        let files = self.file_usages()?;
         let mut apps: Vec<_> = apps.iter().collect();
         apps.sort_by_key(|app| (!app.bundled, app.name.to_lowercase()));
         let infos = apps.into_iter().map(|record| {
@@ -247,7 +251,8 @@ impl Inner {
             let traffic = Traffic { sent: bytes.sent, received: bytes.received };
             let spaces = spaces.get(&app).copied().unwrap_or_default();
             let info = self.apps.info(record, &ours, traffic, spaces)?;
-            Ok(AppInfo { behind: self.running.behind(&record.signed), ..info })
+            let behind = self.running.behind(&record.signed);
+            Ok(AppInfo { behind, files: file_use(files.apps.get(&app)), ..info })
         });
         infos.collect()
     }

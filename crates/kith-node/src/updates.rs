@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use kith_api::{
-    AppInfo, AppRef, AppUpdate, Error, ErrorCode, Event, EventStream, PageUpdate, Removed, Result,
+    AppInfo, AppRef, AppUpdate, Error, ErrorCode, Event, EventStream, FileUse, PageUpdate, Removed,
+    Result,
 };
 use kith_app::{AppId, SignedVersion};
 use kith_log::SpaceId;
@@ -26,7 +27,7 @@ use crate::apps::{granted, no_app};
 use crate::bundled;
 use crate::clock::now_ms;
 use crate::node::Inner;
-use crate::store::AppRecord;
+use crate::store::{AppRecord, FileUsage, FileUsages};
 
 /// The first byte of a message between nodes that tells of a newer version; a signed version follows.
 /// No body of a page's begins with it.
@@ -41,6 +42,10 @@ const LOOK_AT_LEAST: Duration = Duration::from_secs(60);
 const FETCH_TIME: Duration = Duration::from_secs(11 * 60);
 /// Apps that are asked for or fetched at once: a slow peer holds up its app, not all.
 const MAX_BUSY: usize = 4;
+/// What files take is looked at so often at most, each blob's row being read.
+const FILES_GAP: Duration = Duration::from_secs(5);
+/// And this times as long as it took: a fiftieth of one core at most.
+const FILES_SHARE: u32 = 50;
 /// Bundles that turned out bad and are not fetched again; the oldest go first. 2 kB.
 const MAX_BAD: usize = 64;
 
@@ -56,6 +61,8 @@ pub(crate) struct Updates {
     /// Apps that are asked for or fetched now.
     busy: Mutex<BTreeSet<AppId>>,
     wake: Notify,
+    /// What files take, when that was looked at, and how long it took.
+    files: Mutex<Option<(Instant, Duration, Arc<FileUsages>)>>,
 }
 
 /// An app that is asked for or fetched, until this is dropped.
@@ -353,16 +360,32 @@ impl Inner {
         let mut freed = record.signed.size() + waiting.map_or(0, |waiting| waiting.size());
         let spaces = self.store.spaces()?.into_iter().filter(|(_, space)| space.app == id);
         let spaces: Vec<_> = spaces.map(|(space, _)| space).collect();
+        freed += file_use(self.store.file_usage()?.apps.get(&id)).freed;
         for space in &spaces {
             freed += self.store.space_usage(space)?.bytes;
             self.leave(&space.to_string()).await?;
         }
         self.store.remove_app(&id).await?;
         self.apps.forget(&id);
+        *self.updates.files.lock().expect("no panic while held") = None;
         self.overlay.unwant_all(Reason::App(id));
         self.changed();
         let count = u32::try_from(spaces.len()).unwrap_or(u32::MAX);
         Ok(Removed { app: id.to_string(), name: record.name, spaces: count, freed })
+    }
+
+    /// What files take, as of a few seconds ago.
+    pub(crate) fn file_usages(&self) -> Result<Arc<FileUsages>> {
+        let mut files = self.updates.files.lock().expect("no panic while held");
+        if let Some((at, took, held)) = &*files
+            && at.elapsed() < FILES_GAP.max(*took * FILES_SHARE)
+        {
+            return Ok(held.clone());
+        }
+        let start = Instant::now();
+        let now = Arc::new(self.store.file_usage()?);
+        *files = Some((start, start.elapsed(), now.clone()));
+        Ok(now)
     }
 
     /// Which version a space's pages are served.
@@ -437,6 +460,12 @@ impl Inner {
             });
         Ok(events.boxed())
     }
+}
+
+/// As it is told.
+pub(crate) fn file_use(usage: Option<&FileUsage>) -> FileUse {
+    let FileUsage { bytes, freed, outside, .. } = usage.copied().unwrap_or_default();
+    FileUse { bytes, freed, outside }
 }
 
 /// What a version changes.

@@ -42,6 +42,20 @@ model! {
         pub freed: u64,
     }
 
+    /// What files take on disk.
+    #[derive(Copy, Eq, Default)]
+    struct FileUse {
+        /// Bytes that kith keeps of them.
+        #[ts(type = "number")]
+        pub bytes: u64,
+        /// Those that would be free without the space, or the app: what is in no other.
+        #[ts(type = "number")]
+        pub freed: u64,
+        /// Bytes of the person's own files that are shared from where they are. They stay.
+        #[ts(type = "number")]
+        pub outside: u64,
+    }
+
     /// How a page stands that runs an app's files.
     #[derive(Eq)]
     struct PageUpdate {

@@ -137,7 +137,7 @@ async fn remove(context: &Context, args: &OneApp) -> Result<()> {
 /// What goes with an app.
 fn loss(app: &AppInfo, spaces: &[SpaceInfo]) -> String {
     let spaces: Vec<_> = spaces.iter().filter(|space| space.app == app.app).collect();
-    let frees = Bytes(app.size.saturating_add(app.disk));
+    let frees = Bytes(app.size + app.disk + app.files.freed);
     let mut text = format!("Removing {} frees {frees}.", app.name);
     if spaces.is_empty() {
         return text + " It has no space here.";
@@ -181,7 +181,7 @@ pub(super) fn table(apps: &[AppInfo]) -> Table {
                 None => app.version.to_string(),
             },
             app.spaces.to_string(),
-            Bytes(app.disk.saturating_add(app.size)).to_string(),
+            Bytes(app.disk + app.size + app.files.bytes).to_string(),
             Bytes(app.traffic.sent).to_string(),
             Bytes(app.traffic.received).to_string(),
             from.to_owned(),
@@ -211,7 +211,7 @@ fn table_of_spaces(spaces: &[SpaceInfo]) -> Table {
             space.members.len().to_string(),
             online.to_string(),
             space.entries.to_string(),
-            Bytes(space.bytes).to_string(),
+            Bytes(space.bytes + space.files.bytes).to_string(),
             if space.public { "anybody" } else { "invited" }.to_owned(),
             space.space.clone(),
         ]);

@@ -152,13 +152,13 @@ pub(crate) fn status() -> Status {
         apps: vec![
             app("Chat", 3, 41_000, true, Traffic { sent: 1_200_000, received: 80_000 }),
             AppInfo {
-                update: Some(AppUpdate {
+                update: Some(Box::new(AppUpdate {
                     version: 13,
                     name: "Book club".into(),
                     size: 2_500_000,
                     adds: vec!["use the camera".into()],
                     removes: vec!["know where you are".into()],
-                }),
+                })),
                 ..app("Book club", 12, 2_400_000, false, Traffic::default())
             },
         ],
@@ -189,6 +189,7 @@ fn app(name: &str, version: u64, size: u64, bundled: bool, traffic: Traffic) -> 
         spaces: 2,
         update: None,
         behind: 0,
+        files: FileUse::default(),
     }
 }
 
@@ -211,6 +212,7 @@ pub(crate) fn spaces() -> Spaces {
         members,
         entries: 1_204,
         bytes: 310_000,
+        files: FileUse { bytes: 5_000_000, freed: 5_000_000, outside: 0 },
         newest: None,
         trying: Vec::new(),
     };
