@@ -108,7 +108,7 @@ function Remove({ app, spaces, close }) {
     <p>This frees ${size(freeing(app))} on this computer.${app.files.outside > 0 ? ` Files of yours that are shared from where they are stay there.` : ''}</p>
     <ul class="points">
       ${spaces.length === 0 && html`<li><${Icon} name="check" /><span>It has no space here: nothing else goes.</span></li>`}
-      ${spaces.length > 0 && html`<li><${Icon} name="log-out" /><span>You leave ${names(spaces)}. What you and others wrote there, and what its pages keep in your browser, is deleted here.</span></li>`}
+      ${spaces.length > 0 && html`<li><${Icon} name="log-out" /><span>You leave ${names(spaces)}. What you and others wrote there is deleted here; what its open pages keep in your browser, too.</span></li>`}
       ${alone.length > 0 && html`<li class="warn"><${Icon} name="triangle-alert" /><span>Nobody else is in ${names(alone)}: it is gone for good.</span></li>`}
       ${spaces.length > alone.length && html`<li><${Icon} name="users" /><span>Others keep what they have. To come back you need a new invitation.</span></li>`}
       ${app.ours && html`<li><${Icon} name="key" /><span>Its publishing key stays: you can publish it again.</span></li>`}
