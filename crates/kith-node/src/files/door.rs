@@ -188,6 +188,25 @@ impl Reader {
     }
 }
 
+impl Drop for Reader {
+    /// Nobody reads on. Where every byte is here, the fetch still says that the file is complete;
+    /// ended before, it would be one that waits for nothing.
+    fn drop(&mut self) {
+        let Some(fetching) = self.fetching.get_mut().ok().and_then(Option::take) else { return };
+        let scope = BlobScope::Space(self.space);
+        let is_whole = matches!(
+            self.node.store.blob(scope, &self.piece.hash),
+            Ok(BlobState::Partial { size, held }) if held.bytes(size) == size
+        );
+        if let (true, Ok(runtime)) = (is_whole, tokio::runtime::Handle::try_current()) {
+            runtime.spawn(async move {
+                let mut state = fetching.watch();
+                let _ = state.wait_for(|state| matches!(state, State::Done(_))).await;
+            });
+        }
+    }
+}
+
 impl FileBytes for Reader {
     fn read<'a>(&'a self, offset: u64, most: usize) -> BoxFuture<'a, Result<Bytes>> {
         Box::pin(self.read(offset, most))
