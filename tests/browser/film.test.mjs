@@ -5,7 +5,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { openBrowser } from './lib/browser.mjs';
-import { writeFilm } from './lib/film.mjs';
+import { firstFile, playAndSeek, writeFilm } from './lib/film.mjs';
 import { KithNode } from './lib/node.mjs';
 
 /** Bytes of the film. */
@@ -36,33 +36,10 @@ test('a film of 400 MB plays while it comes, and its end is shown while the midd
   const [opened] = await b.cli('open', link, '--yes');
   const page = await browser.context.newPage();
   await page.goto(opened.url);
-  const seen = await page.evaluate(async (seconds) => {
-    const { space } = await import(`${location.origin}/.kith/kith.js`);
-    let file;
-    for await (const entry of space.watch()) {
-      [file] = entry.attachments;
-      if (file) break;
-    }
-    const video = Object.assign(document.createElement('video'), { muted: true, width: 640 });
-    document.body.append(video);
-    const failed = new Promise((_, fail) => { video.onerror = () => fail(new Error(video.error?.message)); });
-    /** @param {string} name */
-    const event = (name) => Promise.race([failed, new Promise((done) => video.addEventListener(name, done, { once: true }))]);
-    const begun = performance.now();
-    video.src = file.url;
-    const playing = event('playing');
-    await video.play();
-    await playing;
-    const played = performance.now();
-    const sought = event('seeked');
-    video.currentTime = seconds - 1;
-    await sought;
-    const ended = performance.now();
-    const { duration, videoWidth, currentTime } = video;
-    return { file, play: played - begun, seek: ended - played, duration, videoWidth, currentTime };
-  }, seconds);
+  const file = await firstFile(page);
+  const seen = await playAndSeek(page, file.url, seconds);
   const { traffic } = await b.ask('node.status');
-  assert.equal(seen.file.size, size);
+  assert.equal(file.size, size);
   assert.equal(Math.round(seen.duration), Math.round(seconds));
   assert.equal(seen.videoWidth, 1280);
   assert.ok(seen.currentTime >= seconds - 1.2, `at ${seen.currentTime} of ${seconds} s`);

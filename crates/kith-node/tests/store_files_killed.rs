@@ -157,8 +157,9 @@ fn a_killed_process_goes_on_where_it_was() {
     let large = File::new(dir.path(), 0);
     let (mut came, mut last) = (0, None);
     for round in 0..ROUNDS {
-        // At first in the middle of the large file, then somewhere in the small ones.
-        let words = if round < 2 { 100 } else { 80 + 7 * round };
+        // At first in the middle of the large file; then after as many words as it has parts, whatever
+        // was kept of it before, and so somewhere in the small ones.
+        let words = if round < 2 { 100 } else { LARGE / PART + 40 + 7 * round };
         let (more, arrived) = killed(spawn(dir.path()), words);
         came += more;
         last = last.max(arrived);

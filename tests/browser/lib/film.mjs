@@ -96,3 +96,43 @@ export async function writeFilm(page, path, bytes) {
   }
   return count * SHOWN / 1000;
 }
+
+/**
+ * Plays a film from its beginning, then shows its end.
+ * @param {import('playwright-core').Page} page A page whose origin may read it.
+ * @param {string} url @param {number} seconds Its length.
+ * @returns {Promise<{ play: number, seek: number, duration: number, videoWidth: number, currentTime: number }>}
+ * How long it took until it played, and from there until the end was shown, in ms; and what was shown.
+ */
+export function playAndSeek(page, url, seconds) {
+  return page.evaluate(async ([url, seconds]) => {
+    const video = Object.assign(document.createElement('video'), { muted: true, width: 640 });
+    document.body.append(video);
+    const failed = new Promise((_, fail) => { video.onerror = () => fail(new Error(video.error?.message)); });
+    /** @param {string} name */
+    const event = (name) => Promise.race([failed, new Promise((done) => video.addEventListener(name, done, { once: true }))]);
+    const begun = performance.now();
+    video.src = url;
+    const playing = event('playing');
+    await video.play();
+    await playing;
+    const played = performance.now();
+    const sought = event('seeked');
+    video.currentTime = seconds - 1;
+    await sought;
+    const ended = performance.now();
+    const { duration, videoWidth, currentTime } = video;
+    return { play: played - begun, seek: ended - played, duration, videoWidth, currentTime };
+  }, /** @type {const} */ ([url, seconds]));
+}
+
+/** The first file that an entry of the page's space names. @param {import('playwright-core').Page} page */
+export function firstFile(page) {
+  return page.evaluate(async () => {
+    const { space } = await import(`${location.origin}/.kith/kith.js`);
+    for await (const entry of space.watch()) {
+      if (entry.attachments.length > 0) return entry.attachments[0];
+    }
+    throw new Error('The page was left.');
+  });
+}
