@@ -410,7 +410,10 @@ setInterval(() => {
 }, 500);
 
 const draft = JSON.parse(sessionStorage.getItem('draft') ?? '{}');
-text.value = draft.text ?? '';
+// What was written before this ran is newer than the draft.
+text.value ||= draft.text ?? '';
+text.dataset.ready = '';
+early = 'sent' in text.dataset;
 measure();
 await room.start();
 draw();
