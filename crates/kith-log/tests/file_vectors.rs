@@ -34,6 +34,7 @@ fn sealed() -> Value {
         case(KEY, 0, b"a"),
         case(KEY, 0, &[0; 200]),
         case(KEY, 100, b"in the middle of a block, and over its end"),
+        case(KEY, (16 << 10) - 70, &[0; 140]),
         case(KEY, (64 << 32) - 70, &[0; 140]),
         case([0; 32], (1 << 53) - 2, b"!"),
     ])

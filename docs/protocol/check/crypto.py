@@ -4,6 +4,7 @@ import struct
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -68,15 +69,14 @@ def hchacha20(key, nonce):
     return struct.pack("<8I", *v[:4], *v[12:])
 
 
-def xchacha_keystream(key, offset, length):
-    """Of a file's key: a nonce of zeros, and a counter of 64 bits."""
-    subkey, out = hchacha20(key, bytes(16)), b""
-    for counter in range(offset // 64, -(-(offset + length) // 64)):
-        start = [*CONSTANTS, *struct.unpack("<8I", subkey), counter & MASK, counter >> 32, 0, 0]
-        v = start.copy()
-        rounds(v)
-        out += struct.pack("<16I", *((a + b) & MASK for a, b in zip(v, start)))
-    return out[offset % 64 :][:length]
+def file_keystream(key, offset, length):
+    """Of a file's key: counter mode, anew for each group of 16 KiB."""
+    group, out = 16 * 1024, b""
+    for number in range(offset // group, -(-(offset + length) // group)):
+        counter = struct.pack(">IQI", 0, number, 2)
+        stream = Cipher(algorithms.AES256(key), modes.CTR(counter)).encryptor()
+        out += stream.update(bytes(group))
+    return out[offset % group :][:length]
 
 
 def xchacha(key, nonce):

@@ -3,7 +3,7 @@
 import re
 
 import blake3
-from crypto import xchacha_keystream
+from crypto import file_keystream
 from wire import Reader, must, u8, varint
 
 ATTACHMENTS = 64
@@ -96,7 +96,7 @@ def file_key(read_key, plain):
 
 
 def apply(key, offset, data):
-    return bytes(a ^ b for a, b in zip(data, xchacha_keystream(key, offset, len(data))))
+    return bytes(a ^ b for a, b in zip(data, file_keystream(key, offset, len(data))))
 
 
 # Folders

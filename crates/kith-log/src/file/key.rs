@@ -2,11 +2,13 @@
 
 use std::fmt;
 
-use chacha20::cipher::{KeyIvInit, StreamCipher, StreamCipherSeek};
-use chacha20::{ChaCha20Legacy, R20, hchacha};
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
 /// What derives a file's key from its bytes, in one space.
 const CONTEXT: &str = "kith/1 file";
+
+/// Bytes that are sealed by one nonce, 16 KiB: a group of the blob's tree.
+const SEALED_PART: usize = 16 * 1024;
 
 /// The key of one file in one space. Two files never have one: sealing both with it would show the
 /// difference of their bytes.
@@ -32,18 +34,40 @@ impl FileKey {
         &self.0
     }
 
-    /// Seals or opens the bytes that stand at `offset` in the file: both are one operation,
-    /// XChaCha20 with a nonce of zeros (draft-irtf-cfrg-xchacha-03, section 2.3, with the 64-bit
-    /// counter of the original ChaCha instead of its 32-bit one, for files over 256 GiB).
-    ///
-    /// # Panics
-    /// Where the bytes would end past 2^64, which is beyond any file's greatest size.
+    /// Seals or opens the bytes that stand at `offset` in the file: both are one operation, AES-256 in
+    /// counter mode (NIST SP 800-38A, section 6.5). Each 16 KiB have a nonce of 96 bits, their number,
+    /// and a counter of 32 bits behind it that begins with 2.
     pub fn apply(&self, offset: u64, bytes: &mut [u8]) {
-        let subkey = hchacha::<R20>(&self.0.into(), &[0; 16].into());
-        let mut cipher = ChaCha20Legacy::new(&subkey, &[0; 8].into());
-        cipher.seek(offset);
-        cipher.apply_keystream(bytes);
+        let key = UnboundKey::new(&AES_256_GCM, &self.0).expect("a key of 32 bytes");
+        let key = LessSafeKey::new(key);
+        let mut part = offset / SEALED_PART as u64;
+        let within = (offset % SEALED_PART as u64) as usize;
+        let first = if within == 0 { 0 } else { bytes.len().min(SEALED_PART - within) };
+        let (first, rest) = bytes.split_at_mut(first);
+        if !first.is_empty() {
+            // The counter can't be set: what stands before is gone through, too.
+            let mut whole = [0; SEALED_PART];
+            let place = within..within + first.len();
+            whole[place.clone()].copy_from_slice(first);
+            apply_part(&key, part, &mut whole[..place.end]);
+            first.copy_from_slice(&whole[place]);
+            part += 1;
+        }
+        for (part, bytes) in (part..).zip(rest.chunks_mut(SEALED_PART)) {
+            apply_part(&key, part, bytes);
+        }
     }
+}
+
+/// Seals or opens a part from its first byte on.
+///
+/// It is what AES-GCM encrypts (NIST SP 800-38D, section 7.1), whose tag is made and thrown away: the
+/// library has no other way to its counter mode, and this one is twice as fast as what has.
+fn apply_part(key: &LessSafeKey, part: u64, bytes: &mut [u8]) {
+    let mut nonce = [0; NONCE_LEN];
+    nonce[NONCE_LEN - 8..].copy_from_slice(&part.to_be_bytes());
+    let nonce = Nonce::assume_unique_for_key(nonce);
+    let _tag = key.seal_in_place_separate_tag(nonce, Aad::empty(), bytes).expect("a part is short");
 }
 
 impl fmt::Debug for FileKey {
@@ -54,15 +78,19 @@ impl fmt::Debug for FileKey {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
     fn any_part_opens_by_itself() {
         let key = FileKey::derive(&[1; 32], &[2; 32]);
-        let plain: Vec<u8> = (0..2000u32).map(|n| n as u8).collect();
+        let plain: Vec<u8> = (0..50_000u32).map(|n| n as u8).collect();
         let mut sealed = plain.clone();
         key.apply(0, &mut sealed);
-        for (start, end) in [(0, 2000), (1, 2), (63, 65), (64, 1999), (777, 777), (512, 1024)] {
+        let ranges =
+            [(0, 50_000), (1, 2), (63, 65), (777, 777), (16_383, 16_385), (16_384, 32_768)];
+        for (start, end) in ranges.into_iter().chain([(20_000, 50_000), (49_999, 50_000)]) {
             let mut part = sealed[start..end].to_vec();
             key.apply(start as u64, &mut part);
             assert_eq!(part, plain[start..end], "{start}..{end}");
@@ -70,17 +98,17 @@ mod tests {
     }
 
     #[test]
-    fn the_counter_goes_on_after_32_bits() {
+    fn no_part_is_sealed_as_another_one() {
         let key = FileKey::from_bytes([7; 32]);
-        let boundary = 64 << 32;
-        let mut across = [0; 1024];
-        key.apply(boundary - 512, &mut across);
-        let (mut before, mut after, mut first) = ([0; 512], [0; 512], [0; 512]);
-        key.apply(boundary - 512, &mut before);
-        key.apply(boundary, &mut after);
-        key.apply(0, &mut first);
-        assert_eq!(across, *[before, after].concat());
-        assert_ne!(after, first, "a keystream that repeats shows what it seals");
+        let part = SEALED_PART as u64;
+        let sealed = |offset| {
+            let mut bytes = [0; 64];
+            key.apply(offset, &mut bytes);
+            bytes
+        };
+        let places = [0, 64, part, 2 * part, part << 16, part << 32, u64::MAX - 63];
+        let all: HashSet<_> = places.into_iter().map(sealed).collect();
+        assert_eq!(all.len(), places.len(), "a keystream that repeats shows what it seals");
     }
 
     #[test]
