@@ -4,8 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use blake3::Hash;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
+use super::buffer::Buffer;
 use super::groups::{GROUP, Groups};
 use super::tree::{Item, NotTheBlob, PAIR, Walk, tree_size};
 use crate::storage::{BlobPart, BlobStorage, StorageError, StorageResult};
@@ -64,7 +65,7 @@ impl<S: BlobStorage + ?Sized> Encoder<S> {
     pub async fn batch(&mut self) -> StorageResult<Option<Bytes>> {
         let Some(first) = self.next().await? else { return Ok(None) };
         let left = usize::try_from(self.left).unwrap_or(BATCH).min(BATCH) + GROUP as usize;
-        let mut batch = BytesMut::with_capacity(left + left / GROUP as usize * 2 * PAIR);
+        let mut batch = Buffer::with_capacity(left + left / GROUP as usize * 2 * PAIR);
         batch.extend_from_slice(&first);
         while batch.len() < BATCH {
             let Some(bytes) = self.next().await? else { break };
@@ -150,7 +151,7 @@ impl Window {
 pub struct Decoder {
     walk: Walk,
     part: BlobPart,
-    data: BytesMut,
+    data: Buffer,
     /// Bytes of groups that are still to come, or in `data`.
     left: u64,
     /// Bytes of the item that is under way: at the end of `data`, or in `pair`.
@@ -165,7 +166,7 @@ impl Decoder {
         Self {
             walk: Walk::new(Hash::from(hash), size, groups),
             part: BlobPart::default(),
-            data: BytesMut::new(),
+            data: Buffer::default(),
             left: groups.bytes(size),
             pending: 0,
             pair: [0; PAIR],
@@ -198,7 +199,7 @@ impl Decoder {
                     // All of a part at once, and no more than is to come.
                     if self.data.capacity() == 0 {
                         let left = usize::try_from(self.left).unwrap_or(PART);
-                        self.data.reserve(left.min(PART));
+                        self.data = Buffer::with_capacity(left.min(PART));
                     }
                     self.data.extend_from_slice(now);
                 }
@@ -237,7 +238,8 @@ impl Decoder {
     /// What was verified and not yet returned; for the end, and for a cut.
     pub fn rest(mut self) -> Option<BlobPart> {
         if matches!(self.walk.next(), Some(Item::Data(_))) {
-            self.data.truncate(self.data.len() - self.pending);
+            let whole = self.data.len() - self.pending;
+            self.data.truncate(whole);
         }
         let part = self.take();
         (!part.data.is_empty() || !part.pairs.is_empty() || self.is_complete()).then_some(part)

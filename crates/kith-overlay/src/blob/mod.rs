@@ -4,6 +4,7 @@
 //! [`Encoder`] and [`Decoder`] stand between a store and a stream. One side serves, the other
 //! fetches from whoever has it ([`BlobFetch`]). [`TreeBuilder`] makes the tree of what is new.
 
+mod buffer;
 mod build;
 mod encode;
 mod fetch;
@@ -15,6 +16,7 @@ mod serve;
 mod tree;
 mod wire;
 
+pub use buffer::Buffer;
 pub use build::{BLOCK, HashedBlock, TreeBuilder, blocks_of, hash_block};
 pub use encode::{Decoder, Encoder};
 pub use fetch::{BlobFetch, BlobWanted, FetchSteer, SpacePeers};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use kith_log::file::FileKey;
-use kith_overlay::blob::{GROUP, Groups, groups_of, tree_size};
+use kith_overlay::blob::{Buffer, GROUP, Groups, groups_of, tree_size};
 use kith_overlay::storage::{BlobPart, BlobScope};
 
 use super::place::{Outside, Place};
@@ -138,7 +138,7 @@ impl Live {
         if !self.state().blob.held.covers(&groups) {
             return Ok(None);
         }
-        let mut bytes = vec![0; length];
+        let mut bytes = Buffer::with_length(length);
         self.data.read_at(offset, &mut bytes)?;
         // After the reading: what was changed before is noticed, too.
         self.look()?;
@@ -151,7 +151,7 @@ impl Live {
                 key.apply(offset, &mut bytes);
             }
         }
-        Ok(Some(bytes.into()))
+        Ok(Some(bytes.freeze()))
     }
 
     /// As [`Self::read`], but as many bytes as are held in a row, `most` at most.
@@ -208,7 +208,7 @@ impl Live {
             _ if part.data.is_empty() => {}
             None => self.data.write_at(part.offset, &part.data)?,
             Some(key) => {
-                let mut opened = part.data.to_vec();
+                let mut opened = Buffer::copy_of(&part.data);
                 key.apply(part.offset, &mut opened);
                 self.data.write_at(part.offset, &opened)?;
             }
