@@ -69,7 +69,7 @@ try {
       await b.remove();
     }
   }
-  print('a film of 400 MB that is with somebody else, until it plays', '≤ 1 s', ours.map(({ play }) => play), theirs.map(({ play }) => play));
+  print('a film of 400 MB that is with somebody else, until it plays', '≤ 1000 ms', ours.map(({ play }) => play), theirs.map(({ play }) => play));
   print('the same: until its end is shown, while the middle is missing', '', ours.map(({ seek }) => seek), theirs.map(({ seek }) => seek));
 } finally {
   await browser.close();

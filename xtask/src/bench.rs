@@ -1,12 +1,15 @@
 //! `cargo xtask bench`: runs every bench of the workspace and writes docs/benchmarks.md.
 //!
 //! A bench is a cargo bench without a harness, or one in a browser (`*.bench.mjs` beside the browser
-//! tests). It prints one JSON object per line on stdout, a [`Figure`]; all else it says goes to
-//! stderr. Medians and ratios are made here.
+//! tests). It prints one JSON object per line on stdout: a [`Figure`], or `{"part": "NAME"}` before the
+//! figures of a part, which can be run alone by the variable `KITH_BENCH_PART`. All else it says goes
+//! to stderr. Medians, ratios and the [`page`] are made here.
 
-use std::fmt::Write as _;
-use std::path::PathBuf;
+mod page;
+
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -14,13 +17,21 @@ use serde::Deserialize;
 use crate::{shell, test, workspace};
 
 const FILE: &str = "docs/benchmarks.md";
-/// Fewest samples that a median is taken of.
+/// Fewest samples that a median is taken of, but for what takes minutes.
 const MIN_SAMPLES: usize = 5;
+/// The variable that tells a bench to run one part of it alone.
+const PART: &str = "KITH_BENCH_PART";
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Only benches whose name contains this; then nothing is written.
+    /// Only benches whose name contains this; then nothing is written, unless by --write.
     filter: Option<String>,
+    /// Only this part of them.
+    #[arg(requires = "filter")]
+    part: Option<String>,
+    /// Put what was measured into docs/benchmarks.md, in place of the same parts of it.
+    #[arg(long, requires = "filter")]
+    write: bool,
 }
 
 /// One thing that was measured.
@@ -30,11 +41,14 @@ struct Figure {
     what: String,
     /// `ms`, `MB`, `x payload`.
     unit: String,
-    /// What it must reach, in words: `<= 150 ms`.
+    /// What it must reach, if anything: see [`page::Goal`].
     #[serde(default)]
     goal: String,
     /// As measured; five at least.
     samples: Vec<f64>,
+    /// Whether it takes so long that fewer do.
+    #[serde(default)]
+    few: bool,
     /// What it is measured against, in the same run and unit.
     #[serde(default)]
     anchor: Option<Anchor>,
@@ -46,42 +60,93 @@ struct Anchor {
     samples: Vec<f64>,
 }
 
+/// What was measured together.
+struct Part {
+    /// `files: large`.
+    name: String,
+    figures: Vec<Figure>,
+}
+
+/// A line that a bench prints.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Part { part: String },
+    Figure(Figure),
+}
+
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let wanted = |name: &str| options.filter.as_ref().is_none_or(|filter| name.contains(filter));
-    let mut figures = Vec::new();
+    let (started, conditions) = (Instant::now(), page::conditions());
+    let mut parts = Vec::new();
     for (package, bench) in benches()? {
         if wanted(&bench) {
             let mut cargo = shell::cargo();
             cargo.args(["bench", "--package", &package, "--bench", &bench]);
-            figures.extend(measure(&mut cargo)?);
+            parts.extend(measure(&bench, &mut cargo, options)?);
         }
     }
     for bench in browser_benches()? {
-        if wanted(&bench.to_string_lossy()) {
-            figures.extend(measure(&mut in_browser(&bench)?)?);
+        let name = name_of(&bench);
+        // None of them has parts.
+        if wanted(&name) && options.part.is_none() {
+            parts.extend(measure(&name, &mut in_browser(&bench)?, options)?);
         }
     }
-    let table = table(&figures);
-    print!("{table}");
-    if options.filter.is_none() {
-        let page = format!("{}{}\n{table}", include_str!("bench.md"), machine());
-        std::fs::write(workspace::root().join(FILE), page)?;
+    if parts.is_empty() {
+        bail!("no bench is called that");
+    }
+    let sections: Vec<_> = parts
+        .iter()
+        .map(|part| Ok((part.name.clone(), page::section(&conditions, &part.figures)?)))
+        .collect::<Result<_>>()?;
+    sections.iter().for_each(|(name, section)| println!("## {name}\n\n{section}"));
+    eprintln!("measured in {} s", started.elapsed().as_secs());
+    let path = workspace::root().join(FILE);
+    if options.write {
+        let old = std::fs::read_to_string(&path).with_context(|| format!("reading {FILE}"))?;
+        std::fs::write(path, page::merged(&old, sections))?;
+    } else if options.filter.is_none() {
+        std::fs::write(path, page::whole(sections))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Runs a bench and reads its figures.
-fn measure(bench: &mut Command) -> Result<Vec<Figure>> {
-    let mut figures = Vec::new();
-    for line in shell::output(bench)?.lines().filter(|line| line.starts_with('{')) {
-        let figure: Figure =
-            serde_json::from_str(line).with_context(|| format!("a bench printed {line}"))?;
-        if figure.samples.len() < MIN_SAMPLES {
+fn measure(bench: &str, command: &mut Command, options: &Options) -> Result<Vec<Part>> {
+    if let Some(part) = &options.part {
+        command.env(PART, part);
+    }
+    let printed = shell::output(command)?;
+    let parts = read(bench, &printed)?;
+    if parts.is_empty() {
+        bail!("{bench} has no part of that name");
+    }
+    Ok(parts)
+}
+
+fn read(bench: &str, printed: &str) -> Result<Vec<Part>> {
+    let mut parts = Vec::new();
+    for line in printed.lines().filter(|line| line.starts_with('{')) {
+        let line = serde_json::from_str(line).with_context(|| format!("a bench printed {line}"))?;
+        let figure = match line {
+            Line::Part { part } => {
+                parts.push(Part { name: format!("{bench}: {part}"), figures: Vec::new() });
+                continue;
+            }
+            Line::Figure(figure) => figure,
+        };
+        if figure.samples.is_empty() || (!figure.few && figure.samples.len() < MIN_SAMPLES) {
             bail!("{}: fewer than {MIN_SAMPLES} samples", figure.what);
         }
-        figures.push(figure);
+        if parts.is_empty() {
+            parts.push(Part { name: bench.to_owned(), figures: Vec::new() });
+        }
+        if let Some(part) = parts.last_mut() {
+            part.figures.push(figure);
+        }
     }
-    Ok(figures)
+    Ok(parts)
 }
 
 /// The benches that need a browser.
@@ -91,6 +156,12 @@ fn browser_benches() -> Result<Vec<PathBuf>> {
         path.starts_with(test::BROWSER_TESTS) && path.to_string_lossy().ends_with(".bench.mjs")
     });
     Ok(files)
+}
+
+/// `film` of `tests/browser/film.bench.mjs`.
+fn name_of(bench: &Path) -> String {
+    let name = bench.file_name().unwrap_or_default().to_string_lossy();
+    name.trim_end_matches(".bench.mjs").to_owned()
 }
 
 /// One of them, ready to run against the release build.
@@ -124,75 +195,26 @@ fn benches() -> Result<Vec<(String, String)>> {
     Ok(found)
 }
 
-fn table(figures: &[Figure]) -> String {
-    let mut out = String::from(
-        "| what | median | least to most | goal | against | ratio |\n| --- | --- | --- | --- | --- | --- |\n",
-    );
-    for figure in figures {
-        let (median, least, most) = spread(&figure.samples);
-        let (against, ratio) = match &figure.anchor {
-            None => (String::new(), String::new()),
-            Some(anchor) => {
-                let (of_anchor, ..) = spread(&anchor.samples);
-                let against = format!("{}: {of_anchor:.2} {}", anchor.what, figure.unit);
-                (against, format!("{:.2}", median / of_anchor))
-            }
-        };
-        let _ = writeln!(
-            out,
-            "| {} | {median:.2} {} | {least:.2} to {most:.2} (n = {}) | {} | {against} | {ratio} |",
-            figure.what,
-            figure.unit,
-            figure.samples.len(),
-            figure.goal,
-        );
-    }
-    out
-}
-
-/// Median, least and most.
-fn spread(samples: &[f64]) -> (f64, f64, f64) {
-    let mut sorted = samples.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let (Some(&least), Some(&most)) = (sorted.first(), sorted.last()) else {
-        return (f64::NAN, f64::NAN, f64::NAN);
-    };
-    let middle = sorted.len() / 2;
-    let median = if sorted.len() % 2 == 1 {
-        sorted[middle]
-    } else {
-        f64::midpoint(sorted[middle - 1], sorted[middle])
-    };
-    (median, least, most)
-}
-
-/// What it was measured on, in a line.
-fn machine() -> String {
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let system = shell::output(shell::program("uname").args(["-srm"])).unwrap_or_default();
-    let rust = shell::output(shell::program("rustc").arg("--version")).unwrap_or_default();
-    format!("Last run on {cores} cores, {}, {}.\n", system.trim(), rust.trim())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const FIGURE: &str = r#"{"what":"w","unit":"s","samples":[1]"#;
+
     #[test]
-    fn the_median_is_the_middle() {
-        assert_eq!(spread(&[3.0, 1.0, 2.0]), (2.0, 1.0, 3.0));
-        assert_eq!(spread(&[4.0, 1.0, 2.0, 3.0]), (2.5, 1.0, 4.0));
+    fn figures_belong_to_the_part_before_them() {
+        let figure = format!(r#"{FIGURE},"few":true}}"#);
+        let printed =
+            format!("{{\"part\":\"a\"}}\n{figure}\nsaid\n{figure}\n{{\"part\":\"b\"}}\n{figure}");
+        let parts = read("files", &printed).expect("they are read");
+        let shown: Vec<_> =
+            parts.iter().map(|part| (part.name.as_str(), part.figures.len())).collect();
+        assert_eq!(shown, [("files: a", 2), ("files: b", 1)]);
+        assert_eq!(read("film", &figure).expect("it is read")[0].name, "film");
     }
 
     #[test]
-    fn a_row_has_the_ratio_to_its_anchor() {
-        let figure = Figure {
-            what: "message".into(),
-            unit: "ms".into(),
-            goal: "<= 2 ms".into(),
-            samples: vec![1.0; 5],
-            anchor: Some(Anchor { what: "gossip".into(), samples: vec![0.5; 5] }),
-        };
-        assert!(table(&[figure]).ends_with("| gossip: 0.50 ms | 2.00 |\n"));
+    fn a_median_needs_samples() {
+        assert!(read("film", &format!("{FIGURE}}}")).is_err());
     }
 }

@@ -15,7 +15,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     test::bring(&[C_COMPILER])?;
     let metadata = workspace::metadata()?;
     let mut cargo = shell::cargo();
-    cargo.args(["check", "--workspace", "--target", TARGET]);
+    cargo.args(["check", "--workspace", "--all-targets", "--target", TARGET]);
     // Here nobody debugs, and the folder is half as large. It is one of its own, since other settings
     // would make the usual one build everything anew.
     cargo

@@ -315,16 +315,18 @@ async fn only_plain_files_are_taken() {
     assert_eq!(kith.own_files(), 0);
 }
 
-#[cfg(unix)]
 #[tokio::test]
 async fn bytes_that_change_without_their_time_never_leave() {
+    use std::io::{Seek, SeekFrom, Write};
+
     let kith = Fixture::new();
     let path = kith.file("film.mkv", &data(1, SIZE));
     let added = kith.add(&path, FilePlace::Outside).await.unwrap();
     let changed = kith.store.changed_files();
     let time = std::fs::metadata(&path).unwrap().modified().unwrap();
-    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&file, b"another", 1_000_000).unwrap();
+    let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.seek(SeekFrom::Start(1_000_000)).unwrap();
+    file.write_all(b"another").unwrap();
     file.set_modified(time).unwrap();
     let all = Groups::all(added.size);
     let store = std::sync::Arc::new(kith.store.clone());

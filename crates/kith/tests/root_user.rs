@@ -3,6 +3,8 @@
 //!
 //! The ways in are tried by this program itself, started anew as either user: see [`probe`].
 
+#![cfg(unix)]
+
 mod fixture;
 mod support;
 

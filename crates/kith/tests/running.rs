@@ -1,13 +1,13 @@
 //! Commands against a running node, and how nodes of one directory or port keep apart.
 
 mod fixture;
+mod support;
 
-use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
 
 use fixture::{Node, error, kith, stderr, up};
+use serde_json::json;
+use support::Control;
 
 #[test]
 fn a_node_says_when_it_is_ready_answers_and_stops() {
@@ -101,8 +101,11 @@ fn a_peer_that_is_no_address_is_wrong_usage() {
     assert!(stderr(&output).contains("“ada”"), "{}", stderr(&output));
 }
 
+#[cfg(unix)]
 #[test]
 fn the_data_directory_and_the_socket_are_the_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("kith");
     let mut command = up(parent.path());
@@ -164,18 +167,12 @@ fn a_new_name_switches_on_nothing_that_the_configuration_switched_off() {
     let dir = tempfile::tempdir().unwrap();
     // With KITH_LAN=0.
     let node = Node::start(dir.path());
-    let mut socket = UnixStream::connect(dir.path().join("kith.sock")).unwrap();
-    let mut answers = BufReader::new(socket.try_clone().unwrap()).lines();
-    let mut ask = |method: &str, params: &str| {
-        let line = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
-        writeln!(socket, "{line}").unwrap();
-        let answer = answers.next().unwrap().unwrap();
-        serde_json::from_str::<serde_json::Value>(&answer).unwrap()["result"].clone()
-    };
-    assert_eq!(ask("settings.set", r#"{"name":"Ada"}"#)["name"], "Ada");
+    let mut control = Control::connect(dir.path()).unwrap();
+    let mut ask = |method: &str, params| control.call(method, params).unwrap();
+    assert_eq!(ask("settings.set", json!({ "name": "Ada" }))["name"], "Ada");
     // Whoever follows the settings has had its turn by then.
     for _ in 0..100 {
-        let status = ask("node.status", "{}");
+        let status = ask("node.status", json!({}));
         let ways = status["discovery"].as_array().unwrap();
         let lan = ways.iter().find(|way| way["way"] == "lan").unwrap();
         assert_eq!(lan["on"], false, "{lan}");

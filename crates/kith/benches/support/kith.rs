@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
 pub(crate) struct Kith {
@@ -36,6 +35,11 @@ impl Kith {
         }
     }
 
+    /// Its data directory.
+    pub(crate) fn dir(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
     /// One more peer that it reaches from the start.
     pub(crate) fn reaching(mut self, addr: &str) -> Self {
         self.peers.push(addr.to_owned());
@@ -45,7 +49,7 @@ impl Kith {
     /// Starts it; returns the time from the process's start to its ready line.
     pub(crate) async fn start(&mut self) -> Duration {
         let started = Instant::now();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_kith"))
+        let mut child = Command::new(binary())
             .args(["up", "--offline", "--no-open", "--json", "--data-dir"])
             .arg(self.dir.path())
             .args(["--http", &format!("127.0.0.1:{}", self.http)])
@@ -64,6 +68,13 @@ impl Kith {
         started.elapsed()
     }
 
+    /// Ends it as a power cut would, but for the disk.
+    pub(crate) async fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().await.expect("it ends");
+        }
+    }
+
     pub(crate) async fn stop(&mut self) {
         self.call("node.stop", json!({})).await;
         if let Some(mut child) = self.child.take() {
@@ -73,9 +84,8 @@ impl Kith {
 
     /// Calls a method as the person.
     pub(crate) async fn call(&self, method: &str, params: Value) -> Value {
-        let stream =
-            UnixStream::connect(self.dir.path().join("kith.sock")).await.expect("it listens");
-        let (read, mut write) = stream.into_split();
+        let stream = super::door::connect(self.dir.path()).await.expect("it listens");
+        let (read, mut write) = tokio::io::split(stream);
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         write.write_all(format!("{request}\n").as_bytes()).await.expect("it reads");
         let mut lines = BufReader::new(read).lines();
@@ -96,7 +106,7 @@ impl Kith {
 
     /// Starts a command beside the node.
     pub(crate) fn begin(&self, args: &[&str]) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_kith"))
+        Command::new(binary())
             .args(args)
             .args(["--json", "--data-dir"])
             .arg(self.dir.path())
@@ -131,12 +141,13 @@ impl Kith {
         super::rss_mb(self.pid())
     }
 
-    /// Processor time since its start, at 100 ticks a second.
+    /// Processor time since its start.
     pub(crate) fn cpu_seconds(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("it runs");
-        let after_name = stat.rsplit(") ").next().expect("a name in parentheses");
-        let fields: Vec<&str> = after_name.split(' ').collect();
-        let ticks = |at: usize| fields[at].parse::<f64>().expect("a number");
-        (ticks(11) + ticks(12)) / 100.0
+        super::cpu_seconds(self.pid())
     }
+}
+
+/// The program that is measured: `KITH_BIN`, or the one that was built with the bench.
+fn binary() -> std::ffi::OsString {
+    std::env::var_os("KITH_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_kith").into())
 }

@@ -4,17 +4,20 @@
 
 mod anchor;
 pub(crate) mod anchors;
+mod door;
 mod figure;
 mod kith;
 mod liar;
 mod page;
 pub(crate) mod raw_stream;
+mod unsynced;
 
 pub(crate) use anchor::{Anchor, anchor_main};
-pub(crate) use figure::Figure;
+pub(crate) use figure::{Figure, begin};
 pub(crate) use kith::Kith;
 pub(crate) use liar::Liar;
 pub(crate) use page::Page;
+pub(crate) use unsynced::Unsynced;
 
 /// Bytes that don't compress, the same at each run, another string for each seed (xorshift64*, Vigna
 /// 2016).
@@ -39,6 +42,15 @@ fn rss_mb(pid: u32) -> f64 {
 /// The most that it ever had.
 fn peak_mb(pid: u32) -> f64 {
     memory_mb(pid, "VmHWM:")
+}
+
+/// Processor time of a process since its start, at 100 ticks a second.
+pub(crate) fn cpu_seconds(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    let after_name = stat.rsplit(") ").next().expect("a name in parentheses");
+    let fields: Vec<&str> = after_name.split(' ').collect();
+    let ticks = |at: usize| fields[at].parse::<f64>().expect("a number");
+    (ticks(11) + ticks(12)) / 100.0
 }
 
 fn memory_mb(pid: u32, name: &str) -> f64 {

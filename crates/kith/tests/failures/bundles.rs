@@ -88,8 +88,12 @@ fn folders_that_make_no_bundle_are_refused() {
     let without_index = folder("without-index");
     let with_link = folder("with-link");
     std::fs::write(with_link.join("index.html"), "<!doctype html>").unwrap();
+    #[cfg(unix)]
     std::os::unix::fs::symlink("/etc/passwd", with_link.join("passwd")).unwrap();
-    for folder in [without_index, with_link] {
+    // Elsewhere it takes a right of its own to make one.
+    #[cfg(not(unix))]
+    std::fs::remove_dir_all(&with_link).unwrap();
+    for folder in [without_index, with_link].into_iter().filter(|folder| folder.exists()) {
         let refused = witness.refused(&["publish", folder.to_str().unwrap()]);
         assert_clear(&refused, "bad_bundle");
     }

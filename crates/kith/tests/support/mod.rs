@@ -2,9 +2,10 @@
 //! sent: its command socket, its pages, and their WebSocket.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+mod door;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -26,15 +27,13 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 
 /// The command socket.
 pub(crate) struct Control {
-    reader: BufReader<UnixStream>,
+    reader: BufReader<door::Door>,
     next: u64,
 }
 
 impl Control {
     pub(crate) fn connect(dir: &Path) -> std::io::Result<Self> {
-        let stream = UnixStream::connect(dir.join("kith.sock"))?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(Self { reader: BufReader::new(stream), next: 1 })
+        Ok(Self { reader: BufReader::new(door::connect(dir)?), next: 1 })
     }
 
     /// Sends bytes as they are; false where the node has hung up.
