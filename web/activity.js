@@ -118,7 +118,7 @@ function AppTraffic({ app, samples, top }) {
   const down = bars(samples, of('received'));
   const up = bars(samples, of('sent'));
   return html`<li><${AppIcon} app=${app} />
-    <div class="grow"><strong dir="auto">${app.name}</strong><span class="sub">${size(app.traffic.received)} received, ${size(app.traffic.sent)} sent, ${size(app.disk)} on disk</span></div>
+    <div class="grow"><strong dir="auto">${app.name}</strong><span class="sub">${size(app.traffic.received)} received, ${size(app.traffic.sent)} sent</span></div>
     <${Chart} up=${up} down=${down} height=${32} top=${top} />
     <span class="rate">${speed(rate(samples, (sample) => of('sent')(sample) + of('received')(sample)))}</span></li>`;
 }

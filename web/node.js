@@ -174,7 +174,8 @@ class Node extends EventTarget {
   /** A view wants to be kept up to date on something, until it calls what is returned. @param {'spaces' | 'peers' | 'settings' | 'keys'} what */
   want(what) {
     this.#wanted[what]++;
-    void this.refresh();
+    // What a view wants together is asked for together.
+    queueMicrotask(() => void this.refresh());
     return () => { this.#wanted[what]--; };
   }
 

@@ -115,6 +115,7 @@ export function filesLook(message, acts) {
 /** What is said of a file below its name. @param {Message} message @param {MessageFile} file @param {FileActs} acts */
 function status(message, file, acts) {
   if (message.waits === 'sending' && file.hash === '') {
+    if (file.sent && file.sent >= file.size) return `${sizeOf(file.size)}, sent`;
     return file.sent ? `${sizeOf(file.sent)} of ${sizeOf(file.size)} sent` : `${sizeOf(file.size)}, waits`;
   }
   const state = acts.state(file);
@@ -167,7 +168,7 @@ function draw(message, file, at, acts) {
   if (kind === 'sound' && (here || acts.plays(id))) {
     const node = /** @type {HTMLAudioElement} */ (el('audio', { controls: '', preload: 'metadata', src: file.preview ?? file.url, 'aria-label': file.name }));
     node.autoplay = begins(id, acts);
-    return el('div', { class: 'sound' }, el('span', { class: 'name', dir: 'auto' }, file.name), node, bar(message, file, acts));
+    return el('div', { class: 'sound' }, el('span', { class: 'name' }, el('bdi', {}, file.name)), node, bar(message, file, acts));
   }
   return card(message, file, at, acts);
 }
@@ -231,7 +232,7 @@ function curtain(message, file, at, acts) {
   const play = el('button', { type: 'button', class: 'play', 'aria-label': `Play ${file.name}` }, icon('play'));
   play.addEventListener('click', () => acts.play(idOf(message, at)));
   return el('div', { class: 'picture coming', style: shape(file), role: 'group', 'aria-label': `Film: ${file.name}` }, play,
-    el('p', { class: 'name', dir: 'auto' }, file.name), el('p', { class: 'state' }, status(message, file, acts)), bar(message, file, acts));
+    el('p', { class: 'name' }, el('bdi', {}, file.name)), el('p', { class: 'state' }, status(message, file, acts)), bar(message, file, acts));
 }
 
 /** @param {Message} message @param {MessageFile} file @param {number} at @param {FileActs} acts */
@@ -239,7 +240,7 @@ function card(message, file, at, acts) {
   const kind = kindOf(file);
   const stage = acts.state(file)?.stage ?? 'absent';
   const node = el('div', { class: stage === 'failed' ? 'card bad' : 'card' }, icon(stage === 'failed' ? 'circle-alert' : ICONS[kind]),
-    el('div', { class: 'what' }, el('span', { class: 'name', dir: 'auto' }, file.name), el('span', { class: 'state' }, status(message, file, acts)), bar(message, file, acts)));
+    el('div', { class: 'what' }, el('span', { class: 'name' }, el('bdi', {}, file.name)), el('span', { class: 'state' }, status(message, file, acts)), bar(message, file, acts)));
   if (message.waits) return node;
   if (kind === 'sound') node.append(button(`Play ${file.name}`, 'play', () => acts.play(idOf(message, at))));
   else if (kind !== 'folder' && stage === 'complete') {

@@ -58,7 +58,7 @@ export class Tray {
     this.list.hidden = this.files.length === 0;
     this.list.replaceChildren(...this.files.map((file) => el('li', { title: file.name },
       kindOf(file) === 'picture' ? el('img', { src: file.preview, alt: '' }) : icon({ film: 'film', sound: 'music', picture: 'image', folder: 'folder', file: 'file' }[kindOf(file)]),
-      el('div', { class: 'what' }, el('span', { class: 'name', dir: 'auto' }, file.name), el('span', { class: 'state' }, sizeOf(file.size))),
+      el('div', { class: 'what' }, el('span', { class: 'name' }, el('bdi', {}, file.name)), el('span', { class: 'state' }, sizeOf(file.size))),
       button(`Remove ${file.name}`, 'x', () => this.#remove(file)))));
     this.changed();
   }

@@ -5,10 +5,10 @@ import { html, useEffect, useState } from './html.js';
 import { Act, Bar, Face, Fault, fault, Icon } from './parts.js';
 import { canSaveAll, filesOf, saveAll } from './saving.js';
 import { BY_ITSELF } from './shelf.js';
-import { count, cut, left, momentOf, percent, size, speed, these, when } from './words.js';
+import { count, cut, left, momentOf, percent, size, speed, these, way, when } from './words.js';
 
 /** @import { Group, Item, Shelf } from './shelf.js' */
-/** @import { FolderFile } from '/.kith/kith.js' */
+/** @import { FileState, FolderFile } from '/.kith/kith.js' */
 
 /** Files of a group that are drawn at first, and how many more at once. */
 const SHOWN = 6;
@@ -36,10 +36,10 @@ function useFile(shelf, hash) {
   return shelf.files.get(hash);
 }
 
-/** A name whose end stays in view. @param {{ name: string }} props */
-const Name = ({ name }) => {
+/** A name whose end stays in view. @param {{ name: string, act?: () => void }} props `act`: what the button beside it does, for who presses the name. */
+const Name = ({ name, act }) => {
   const [start, end] = cut(name);
-  return html`<span class="name" title=${name}><bdi class="start">${start}</bdi><bdi class="end">${end}</bdi></span>`;
+  return html`<span class="name" title=${name} dir=${way(name)} onClick=${act}><bdi class="start">${start}</bdi><bdi class="end">${end}</bdi></span>`;
 };
 
 /** A small picture, or what kind of file it is. @param {{ item: { name: string, type: string, folder?: boolean, size: number, url: string }, here: boolean }} props */
@@ -53,6 +53,9 @@ function Picture({ item, here }) {
   return html`<span class="picture"><${Icon} name=${item.folder ? 'folder' : PICTURES[kind] ?? 'file'} /></span>`;
 }
 
+/** Those who gave a file, or give it now. @param {Shelf} shelf @param {FileState | undefined} state @param {(source: FileState['from'][number]) => boolean} which */
+const names = (shelf, state, which) => [...new Set((state?.from ?? []).flatMap((source) => (which(source) && source.member ? [shelf.name(source.member)] : [])))];
+
 /** How a file stands, in words. @param {{ shelf: Shelf, item: Item, state: import('/.kith/kith.js').FileState | undefined }} props */
 function Words({ shelf, item, state }) {
   const stage = state?.stage ?? 'absent';
@@ -60,20 +63,23 @@ function Words({ shelf, item, state }) {
   const known = shelf.sizeOf(item) === undefined ? 'Folder' : size(whole);
   const holders = shelf.holders(item);
   const mine = item.author === shelf.me?.id;
-  const from = [...new Set((state?.from ?? []).flatMap(({ member, sending }) => (sending && member ? [shelf.name(member)] : [])))];
+  const from = these(names(shelf, state, ({ sending }) => sending));
+  // Who gave the pieces that are here; more than one have it, or had.
+  const gave = names(shelf, state, ({ bytes }) => bytes > 0);
   switch (stage) {
     case 'complete': {
       const getting = shelf.receivers(item).map(({ id, bytes }) => `${shelf.name(id)} has ${percent(bytes, whole)}`);
       const with_ = holders.length > 0 ? `with ${these(holders.map((id) => shelf.name(id)))}` : '';
-      return html`<span>${[known, mine ? '' : 'here', with_, ...getting].filter(Boolean).join(' · ')}</span>`;
+      const here = mine ? '' : gave.length > 0 ? `here, from ${these(gave)}` : 'here';
+      return html`<span>${[known, here, with_, ...getting].filter(Boolean).join(' · ')}</span>`;
     }
     case 'fetching': return html`<span>${[`${size(state?.bytes ?? 0)} of ${known}`, state && state.speed > 0 ? speed(state.speed) : '', typeof state?.left === 'number' ? left(state.left) : '',
-      from.length > 0 ? `from ${these(from)}` : ''].filter(Boolean).join(' · ')}</span>`;
+      from ? `from ${from}` : ''].filter(Boolean).join(' · ')}</span>`;
     case 'waiting': {
       const away = !shelf.online.has(item.author) && holders.every((id) => !shelf.online.has(id));
       return html`<span>${[known, away && !mine ? `waits for ${shelf.name(item.author)}, who is away` : 'waits for somebody who has it', state && state.bytes > 0 ? `${percent(state.bytes, whole)} is here` : ''].filter(Boolean).join(' · ')}</span>`;
     }
-    case 'paused': return html`<span>${known} · paused at ${percent(state?.bytes ?? 0, whole)}</span>`;
+    case 'paused': return html`<span>${[known, `paused at ${percent(state?.bytes ?? 0, whole)}`, gave.length > 0 ? `came from ${these(gave)}` : ''].filter(Boolean).join(' · ')}</span>`;
     case 'failed': return html`<span class="bad">${[state?.error?.what, state?.error?.why, state?.error?.todo].filter(Boolean).join(' ') || 'It failed.'}</span>`;
     default: return html`<span>${known} · ${mine ? 'removed from this device' : holders.length > 0 ? `with ${these(holders.map((id) => shelf.name(id)))}` : 'not here'}</span>`;
   }
@@ -94,8 +100,8 @@ export function File({ shelf, item, grouped, open, remove }) {
     <div class="row">
       ${opens ? html`<button type="button" class="plain shows" aria-label=${item.folder ? `Files in ${item.name}` : `${OPEN[kind]} ${item.name}`} aria-expanded=${item.folder ? inside : undefined} onClick=${show}>
         <${Picture} item=${item} here=${stage === 'complete'} /></button>` : html`<${Picture} item=${item} here=${stage === 'complete'} />`}
-      <div class="what">
-        <${Name} name=${path} />
+      <div class=${`what ${opens ? 'opens' : ''}`}>
+        <${Name} name=${path} act=${opens ? show : undefined} />
         <p class="sub"><${Words} shelf=${shelf} item=${item} state=${state} /></p>
         ${(comes || stage === 'paused') && state && html`<${Bar} part=${state.bytes} whole=${state.size || item.size} label=${`How much of ${item.name} is here`} still=${stage !== 'fetching'} />`}
       </div>
@@ -103,8 +109,8 @@ export function File({ shelf, item, grouped, open, remove }) {
         ${opens && !item.folder && kind !== 'picture' && html`<button type="button" class="plain square" aria-label=${`Play ${item.name}`} title="Play" onClick=${show}><${Icon} name="play" /></button>`}
         ${stage === 'absent' && html`<${Act} act=${() => shelf.fetch([item])} failed=${setError} label=${`Get ${item.name}`}>Get</${Act}>`}
         ${comes && html`<${Act} act=${() => shelf.pause(item)} failed=${setError} label=${`Pause ${item.name}`} icon="pause" />`}
-        ${stage === 'paused' && html`<${Act} act=${() => shelf.fetch([item])} failed=${setError} label=${`Go on with ${item.name}`} icon="play" />`}
-        ${stage === 'failed' && html`<${Act} act=${() => shelf.fetch([item])} failed=${setError} label=${`Try ${item.name} again`} icon="rotate-cw" />`}
+        ${stage === 'paused' && html`<${Act} act=${() => shelf.fetch([item])} failed=${setError} label=${`Go on with ${item.name}`}>Go on</${Act}>`}
+        ${stage === 'failed' && html`<${Act} act=${() => shelf.fetch([item])} failed=${setError} label=${`Try ${item.name} again`}>Try again</${Act}>`}
         ${item.folder ? html`<${SaveAll} name=${item.name} files=${() => filesOf(item.hash)} small failed=${setError} />`
           : html`<a class="button plain square" href=${blobs.url(item, { download: true })} download=${item.name} aria-label=${`Save ${item.name}`} title="Save to your downloads"><${Icon} name="download" /></a>`}
         ${stage !== 'absent' && html`<button type="button" class="plain square" aria-label=${`Remove ${item.name} from this device`} title="Remove from this device" onClick=${() => remove(item)}><${Icon} name="trash-2" /></button>`}
@@ -145,7 +151,7 @@ function Folder({ item, here, open }) {
       const one = { ...item, ...file, folder: false, name, key: file.url };
       return html`<li class="file" key=${file.path}><div class="row">
         ${kind ? html`<button type="button" class="plain shows" aria-label=${`${OPEN[kind]} ${name}`} onClick=${() => open(one)}><${Picture} item=${one} here=${here} /></button>` : html`<${Picture} item=${one} here=${here} />`}
-        <div class="what"><${Name} name=${file.path} /><p class="sub">${size(file.size)}</p></div>
+        <div class=${`what ${kind ? 'opens' : ''}`}><${Name} name=${file.path} act=${kind ? () => open(one) : undefined} /><p class="sub">${size(file.size)}</p></div>
         <div class="acts"><a class="button plain square" href=${blobs.url(file, { download: true })} download=${name} aria-label=${`Save ${name}`} title="Save to your downloads"><${Icon} name="download" /></a></div>
       </div></li>`;
     })}</ul>

@@ -98,7 +98,7 @@ function Adding({ batch }) {
       <div class="what"><span class="name"><bdi class="start">${batch.state === 'failed' ? 'Not all was added: ' : 'Adding '}${what}</bdi></span>
         <p class="sub">${words.filter(Boolean).join(' · ')}</p>
         <${Bar} part=${bytes} whole=${whole} label=${`How much of ${what} is added`} still=${batch.state !== 'adding'} /></div>
-      <div class="acts"><button type="button" class="plain square" aria-label=${`Stop adding ${what}`} title="Stop" onClick=${() => batch.cancel()}><${Icon} name="x" /></button></div></div>
+      <div class="acts"><button type="button" class="plain square" aria-label=${batch.state === 'failed' ? `Leave out what of ${what} was not added` : `Stop adding ${what}`} title=${batch.state === 'failed' ? 'Leave the rest out' : 'Stop'} onClick=${() => batch.cancel()}><${Icon} name="x" /></button></div></div>
     ${batch.state === 'failed' && batch.error && html`<${Fault} error=${batch.error}><button type="button" onClick=${() => batch.retry()}>Try again</button></${Fault}>`}
     ${failed.slice(0, 3).map(({ id, path, error }) => html`<div key=${id}><${Fault} error=${{ what: `${path}: ${error?.what ?? ''}`, why: error?.why ?? '', todo: error?.todo ?? '' }} /></div>`)}
     ${batch.state === 'failed' && failed.length > 0 && html`<div class="buttons">${failed.length > 3 && html`<span class="sub">${count(failed.length, 'file', 'files')} in all</span>`}
@@ -136,7 +136,8 @@ function Banner() {
 function Presence({ open }) {
   const there = lostAt !== undefined && Date.now() - lostAt > LOST ? [] : [...shelf.online].filter((id) => id !== shelf.me?.id);
   const names = there.map((id) => shelf.name(id));
-  const words = shelf.state !== 'ready' ? '' : names.length > 0 ? `${these(names)} ${names.length === 1 ? 'is' : 'are'} online` : shelf.members.size > 1 ? 'Nobody else is online' : 'Only you so far';
+  if (shelf.state !== 'ready') return '';
+  const words = lostAt !== undefined && Date.now() - lostAt > LOST ? 'Not connected' : names.length > 0 ? `${these(names)} ${names.length === 1 ? 'is' : 'are'} online` : shelf.members.size > 1 ? 'Nobody else is online' : 'Only you so far';
   return html`<button type="button" class="plain presence" aria-haspopup="dialog" onClick=${open}>
     <span class="faces">${there.slice(0, 3).map((id) => html`<${Face} key=${id} id=${id} name=${shelf.name(id)} small />`)}</span><span>${words}</span></button>`;
 }
@@ -146,8 +147,10 @@ function Remove({ item, close }) {
   const [error, setError] = useState(/** @type {any} */ (undefined));
   const holders = shelf.holders(item);
   const mine = item.author === shelf.me?.id;
+  const held = shelf.files.get(item.hash)?.bytes ?? 0;
   const run = () => shelf.remove(item).then(close, setError);
   return html`<${Dialog} title=${`Remove ${item.name} from this device?`} close=${close}>
+    ${held > 0 && html`<p>${mine ? `Up to ${size(held)} are freed.` : `This frees ${size(held)}.`}</p>`}
     <p>${holders.length > 0 ? `It stays with ${these(holders.map((id) => shelf.name(id)))}, and can come again from there while they are online.`
       : mine ? 'Nobody else is known to have it. If nobody has, it can’t come back from here; the file that you added it from stays where it is.' : 'Nobody else is known to have it: it may not come back.'}</p>
     ${error && html`<${Fault} error=${error} />`}
@@ -221,7 +224,7 @@ function Page() {
   };
   return html`
     <header class="top"><h1 dir="auto">${shelf.me?.space_name || 'Drop'}</h1><${Presence} open=${() => setInviting(true)} />
-      ${!wide && html`<button type="button" class="main" aria-haspopup="dialog" onClick=${() => setInviting(true)}><${Icon} name="user-plus" />Invite</button>`}</header>
+      ${!wide && ready && html`<button type="button" class="main" aria-haspopup="dialog" onClick=${() => setInviting(true)}><${Icon} name="user-plus" />Invite</button>`}</header>
     <div class="columns"><main>
       <${Banner} />
       ${refused && html`<${Fault} error=${{ what: refused, why: '', todo: '' }}><button type="button" onClick=${() => { refused = ''; draw(); }}>Got it</button></${Fault}>`}

@@ -21,7 +21,7 @@ export function People({ shelf }) {
     <h2>People</h2>
     <ul>${all.map(({ id, name, me, forked }) => html`<li key=${id}>
       <${Face} id=${id} name=${name} /><span class="what"><bdi>${name || `Someone (${id.slice(0, 8)})`}</bdi>${forked && html`<span class="bad">Wrote two histories: their data was copied, or their key is in other hands</span>`}</span>
-      <span class="sub">${me ? 'You' : shelf.online.has(id) ? 'Online' : 'Away'}</span></li>`)}</ul>
+      <span class="sub">${me ? 'You' : connection.state !== 'open' ? '' : shelf.online.has(id) ? 'Online' : 'Away'}</span></li>`)}</ul>
     <details><summary>Your name here</summary><form onSubmit=${save}>
       <label class="sr" for="your-name">Your name here</label>
       <div class="pair"><input id="your-name" name="name" defaultValue=${shelf.me?.name ?? ''} required maxlength="64" autocomplete="nickname" onInput=${() => setSaid('')} /><button type="submit">Save</button></div>

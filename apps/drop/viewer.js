@@ -4,7 +4,7 @@ import { blobs } from '/.kith/kith.js';
 import { kindOf } from './files.js';
 import { html, useEffect, useState } from './html.js';
 import { Dialog, Fault, Icon } from './parts.js';
-import { percent, size } from './words.js';
+import { percent, size, speed } from './words.js';
 
 /** @import { Item, Shelf } from './shelf.js' */
 
@@ -26,8 +26,10 @@ export function Viewer({ shelf, item, close }) {
   const state = shelf.files.get(item.hash);
   const come = { onLoadedData: () => setReady(true), onLoad: () => setReady(true), onError: () => setBroken(true) };
   const whole = state?.size || item.size;
+  const away = state?.stage === 'waiting' && shelf.holders(item).every((id) => !shelf.online.has(id));
   const words = state?.stage === 'fetching' || state?.stage === 'waiting'
-    ? `${percent(state.bytes, whole)} of ${size(whole)} is here${ready ? '' : '; it begins as soon as its first part is'}` : ready ? '' : 'Reads the file…';
+    ? [`${percent(state.bytes, whole)} of ${size(whole)} is here`, state.speed > 0 ? speed(state.speed) : '', away ? 'nobody who has the rest is online; it goes on when they are' : ready ? '' : 'it begins as soon as its first part is'].filter(Boolean).join(' · ')
+    : ready ? '' : 'Reads the file…';
   return html`<${Dialog} title=${item.name} close=${close} class="viewer">
     ${broken ? html`<${Fault} error=${BROKEN} />`
     : kind === 'video' ? html`<video src=${item.url} controls autoplay playsinline ...${come}></video>`

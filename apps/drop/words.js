@@ -100,3 +100,8 @@ export function cut(name) {
   const at = Math.max(0, letters.length - END);
   return at < END / 2 ? [name, ''] : [letters.slice(0, at).join(''), letters.slice(at).join('')];
 }
+
+/** Letters that are written from right to left, where they are the first. */
+const RIGHT_TO_LEFT = /^[^\p{L}]*[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
+/** Which way a name runs, whose parts are drawn apart. @param {string} name */
+export const way = (name) => (RIGHT_TO_LEFT.test(name) ? 'rtl' : 'ltr');

@@ -235,3 +235,36 @@ test('Drop’s copies of what it is built on are the dashboard’s', () => {
     assert.equal(readFileSync(join(root, 'apps/drop/vendor', name), 'utf8'), readFileSync(join(root, 'web/vendor', name), 'utf8'), name);
   }
 });
+
+test('kith’s bar lies at the foot whatever the app’s style says, and the app leaves room for it', async () => {
+  const fixture = await browser.fixture('full');
+  for (const [who, room, foot] of /** @type {const} */ ([['drop-ada', fixture.drop, '.columns'], ['ada', fixture.room, '#composer, .composer']])) {
+    const page = await browser.open(fixture, who);
+    await (who === 'ada' ? page.locator('#thread[aria-busy=false]') : page.getByRole('button', { name: 'Add files' })).waitFor();
+    room.tell('app', () => ({ type: 'update', loaded: 'ab', version: 2, state: 'older' }));
+    const bar = page.getByRole('complementary', { name: 'kith' });
+    await bar.getByRole('button', { name: 'Reload' }).waitFor();
+    const [at, height] = [await bar.boundingBox(), page.viewportSize()?.height ?? 0];
+    assert.ok(at && at.height < 100 && Math.abs(at.y + at.height - height) < 1, JSON.stringify(at));
+    await page.waitForFunction(() => document.documentElement.style.getPropertyValue('--kith-bar') !== '');
+    await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+    const last = await page.locator(foot).last().boundingBox();
+    assert.ok(last && last.y + last.height <= at.y + 1, `${who}: ${JSON.stringify(last)} under ${at.y}`);
+    await bar.getByRole('button', { name: 'Later' }).click();
+    await bar.waitFor({ state: 'detached' });
+    assert.equal(await page.evaluate(() => document.documentElement.style.getPropertyValue('--kith-bar')), '');
+  }
+});
+
+test('names that run from right to left stay whole, and who gave a file is said', async () => {
+  const fixture = await browser.fixture('few');
+  const page = await browser.open(fixture, 'drop-ada');
+  await ready(page);
+  const name = 'تقرير الرحلة إلى الجزيرة.pdf';
+  const hash = fixture.drop.keep(name, '', 8);
+  fixture.drop.set('ada', hash, 'complete', { from: [{ member: 'ben', bytes: 5, sending: false, failure: null }, { member: 'chidi', bytes: 3, sending: false, failure: null }] });
+  fixture.drop.drop('ben', [hash], { type: 'files' });
+  await row(page, name).getByText('here, from Ben and Chidi Okonkwo').waitFor();
+  const [start, end] = await row(page, name).locator('.name bdi').evaluateAll((parts) => parts.map((part) => part.getBoundingClientRect().left));
+  assert.ok(start !== undefined && end !== undefined && start > end, 'its beginning is on the right');
+});
