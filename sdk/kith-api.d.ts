@@ -533,6 +533,19 @@ after?: string,
 limit?: number, };
 
 /**
+ * Which files of a space to free.
+ */
+export type FreeFiles = { 
+/**
+ * The space's id.
+ */
+space: string, 
+/**
+ * Also those that oneself added.
+ */
+own?: boolean, };
+
+/**
  * What to get.
  */
 export type Get = { 
@@ -561,6 +574,33 @@ path: string,
  * Bytes.
  */
 size: number, };
+
+/**
+ * What is held of a space's files, and could be freed. What is shared from where it is takes
+ * nothing, and does not count.
+ */
+export type HeldFiles = { 
+/**
+ * Those that others added first.
+ */
+others: HeldPart, 
+/**
+ * Those that oneself added first: nobody else may have them.
+ */
+own: HeldPart, };
+
+/**
+ * Files of a space that are held here.
+ */
+export type HeldPart = { 
+/**
+ * How many files and folders.
+ */
+files: number, 
+/**
+ * Bytes that would be free without them.
+ */
+bytes: number, };
 
 /**
  * A publishing key to take in.
@@ -1460,6 +1500,11 @@ export interface Methods {
   "files.share": { params: Share; reply: JobRef };
   /** Begins to get what was shared by a link, and to write it into a folder. */
   "files.get": { params: Get; reply: JobRef };
+  /** What is held of a space's files, and could be freed. */
+  "files.held": { params: SpaceRef; reply: HeldFiles };
+  /** Deletes what is held of a space's files, and stops fetching them. Entries stay, and files can be */
+  /** fetched again from who has them. Returns what went. */
+  "files.free": { params: FreeFiles; reply: HeldPart };
   /** Gives a job up. What came is kept, and goes on from there the next time. */
   "jobs.cancel": { params: JobRef; reply: Empty };
   /** Connected, known and tried peers. */

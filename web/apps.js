@@ -2,7 +2,7 @@
 import { html, useState } from './html.js';
 import { node } from './node.js';
 import { Act, AppIcon, Copy, Dialog, Icon, useNode, useTitle, Wait } from './parts.js';
-import { Leave } from './spaces.js';
+import { Free, Leave } from './spaces.js';
 import { count, fingerprint, number, size, these } from './words.js';
 
 /** @import * as api from '../sdk/kith-api.d.ts' */
@@ -22,6 +22,7 @@ export const appPage = (app) => `#/app/${app.app}`;
 export function AppPage({ id }) {
   const { status, spaces } = useNode('spaces');
   const [removing, setRemoving] = useState(false);
+  const [doing, setDoing] = useState(/** @type {{ what: 'free' | 'leave', space: api.SpaceInfo } | undefined} */ (undefined));
   const app = status?.apps.find((one) => one.app === id);
   useTitle(app?.name ?? '');
   if (!status || !spaces) return html`<${Wait}>Asking kith about this app…</${Wait}>`;
@@ -44,22 +45,21 @@ export function AppPage({ id }) {
     <section class="card"><h2>What it takes here</h2>
       <dl class="facts">${!app.bundled && html`<div><dt>The app</dt><dd>${size(app.size)}</dd></div>`}
         <div><dt>Entries</dt><dd>${size(app.disk)}</dd></div><div><dt>Files</dt><dd>${size(app.files.bytes)}</dd></div><div><dt>Spaces</dt><dd>${number(its.length)}</dd></div></dl>
-      ${its.length > 0 && html`<ul class="apps freeing">${its.map((space) => html`<${Taken} key=${space.space} space=${space} />`)}</ul>`}
+      ${its.length > 0 && html`<ul class="apps freeing">${its.map((space) => html`<${Taken} key=${space.space} space=${space} act=${(/** @type {'free' | 'leave'} */ what) => setDoing({ what, space })} />`)}</ul>`}
       ${app.bundled
         ? html`<p class="hint">${app.name} is part of kith and takes no room of its own. Leaving its spaces frees what they take.</p>`
         : html`<div class="row"><button type="button" class="bad" onClick=${() => setRemoving(true)}><${Icon} name="trash" />Remove ${app.name}</button></div>`}
     </section>
+    ${doing?.what === 'free' && html`<${Free} space=${doing.space} close=${() => setDoing(undefined)} />`}
+    ${doing?.what === 'leave' && html`<${Leave} space=${doing.space} close=${() => setDoing(undefined)} />`}
     ${removing && html`<${Remove} app=${app} spaces=${its} close=${() => setRemoving(false)} />`}`;
 }
 
-/** A space, what it takes, and the way out. @param {{ space: api.SpaceInfo }} props */
-function Taken({ space }) {
-  const [leaving, setLeaving] = useState(false);
-  return html`<li><div class="grow"><strong dir="auto"><a href=${`#/space/${space.space}`}>${space.name}</a></strong>
-      <span class="sub">${count(space.entries, 'entry', 'entries')}, ${size(space.bytes)}${space.files.bytes > 0 ? `; files, ${size(space.files.bytes)}` : ''}${space.files.outside > 0 ? `; shared from where they are, ${size(space.files.outside)}` : ''}</span></div>
-    <button type="button" aria-label=${`Leave ${space.name}`} onClick=${() => setLeaving(true)}>Leave</button>
-    ${leaving && html`<${Leave} space=${space} close=${() => setLeaving(false)} />`}</li>`;
-}
+/** A space, what it takes, and the ways to have less of it. @param {{ space: api.SpaceInfo, act: (what: 'free' | 'leave') => void }} props */
+const Taken = ({ space, act }) => html`<li><div class="grow"><strong dir="auto"><a href=${`#/space/${space.space}`}>${space.name}</a></strong>
+    <span class="sub">${count(space.entries, 'entry', 'entries')}, ${size(space.bytes)}${space.files.bytes > 0 ? `; files, ${size(space.files.bytes)}` : ''}${space.files.outside > 0 ? `; shared from where they are, ${size(space.files.outside)}` : ''}</span></div>
+  ${space.files.bytes > 0 && html`<button type="button" aria-label=${`Free the files of ${space.name}`} onClick=${() => act('free')}>Free files…</button>`}
+  <button type="button" aria-label=${`Leave ${space.name}`} onClick=${() => act('leave')}>Leave</button></li>`;
 
 /** What a newer version changes. @param {api.AppUpdate} update @param {api.AppInfo} app */
 function changes(update, app) {
@@ -130,7 +130,7 @@ export function Disk({ apps }) {
   const top = Math.max(1, ...largest.map(taken));
   return html`<section class="card"><h2>On disk</h2>
     ${all === 0 ? html`<p class="hint">Nothing yet but kith itself.</p>` : html`
-      <p>${size(all)} in all. Leaving a space frees what it takes, removing an app frees all of it.</p>
+      <p>${size(all)} in all. Files can be freed alone; leaving a space frees all that it takes, removing an app all of it.</p>
       <ul class="apps freeing">${largest.slice(0, LARGEST).map((app) => html`<li key=${app.app}><${AppIcon} app=${app} />
         <div class="grow"><strong dir="auto">${app.name}</strong>
           <meter max=${top} value=${taken(app)} aria-label=${`What ${app.name} takes`}></meter>

@@ -37,13 +37,15 @@ export function Space({ id }) {
     ${space.trying.length > 0 && html`<section class="card"><h2>Being tried now</h2><${Attempts} tried=${space.trying} nameOf=${nameOf} /></section>`}
     ${app && html`<${TheApp} app=${app} />`}
     <section class="card"><h2>Kept here</h2>
-      <dl class="facts"><div><dt>Entries</dt><dd>${number(space.entries)}</dd></div><div><dt>On disk</dt><dd>${size(space.bytes + space.files.bytes)}</dd></div>
+      <dl class="facts"><div><dt>Entries</dt><dd>${number(space.entries)}</dd></div><div><dt>On disk</dt><dd>${size(space.bytes + space.files.bytes)}</dd></div>${space.files.bytes > 0 && html`<div><dt>Files, of it</dt><dd>${size(space.files.bytes)}</dd></div>`}
         <div><dt>Joined</dt><dd>${momentOf(space.joined)}</dd></div><div><dt>Newest</dt><dd>${space.newest === null ? 'Nothing yet' : ago(space.newest, Date.now())}</dd></div></dl>
-      <div class="row"><button type="button" onClick=${() => setDoing('rename')}><${Icon} name="pencil" />Rename</button>
+      <div class="row">${space.files.bytes > 0 && html`<button type="button" onClick=${() => setDoing('free')}><${Icon} name="trash" />Free files…</button>`}
+        <button type="button" onClick=${() => setDoing('rename')}><${Icon} name="pencil" />Rename</button>
         <button type="button" class="bad" onClick=${() => setDoing('leave')}><${Icon} name="log-out" />Leave</button></div>
     </section>
     ${doing === 'invite' && html`<${Invite} space=${space} close=${close} />`}
     ${doing === 'rename' && html`<${Rename} space=${space} close=${close} />`}
+    ${doing === 'free' && html`<${Free} space=${space} close=${close} />`}
     ${doing === 'leave' && html`<${Leave} space=${space} close=${close} />`}`;
 }
 
@@ -107,5 +109,49 @@ export function Leave({ space, close }) {
         await node.refresh();
         close();
       }}>Leave ${space.name}</${Act}></div>
+  </${Dialog}>`;
+}
+
+/** What is held of a space's files, and deleting it. @param {Doing} props */
+export function Free({ space, close }) {
+  const [held, setHeld] = useState(/** @type {api.HeldFiles | undefined} */ (undefined));
+  const [own, setOwn] = useState(false);
+  const [error, setError] = useState(/** @type {import('/.kith/kith.js').KithError | undefined} */ (undefined));
+  const [freed, setFreed] = useState(/** @type {api.HeldPart | undefined} */ (undefined));
+  const ask = () => {
+    setError(undefined);
+    node.connection.call('files.held', { space: space.space }).then(setHeld, (thrown) => setError(fault(thrown)));
+  };
+  useEffect(ask, []);
+  const title = `Free the files of ${space.name}?`;
+  const part = (/** @type {api.HeldPart} */ { files, bytes }) => `${count(files, 'file', 'files')} (${size(bytes)})`;
+  if (freed) {
+    return html`<${Dialog} title=${title} close=${close}><p role="status">${count(freed.files, 'file', 'files')} went: ${size(freed.bytes)} are free again.</p>
+      <div class="row end"><button type="button" class="main" onClick=${close} autofocus>Done</button></div></${Dialog}>`;
+  }
+  if (error || !held) {
+    return html`<${Dialog} title=${title} close=${close}>
+      ${error ? html`<${Fault} error=${error}><button type="button" onClick=${ask}>Try again</button></${Fault}>` : html`<${Wait}>Looking at what is here…</${Wait}>`}
+      <div class="row end"><button type="button" onClick=${close} autofocus>Keep them</button></div></${Dialog}>`;
+  }
+  const { others, own: mine } = held;
+  const goes = own ? { files: others.files + mine.files, bytes: others.bytes + mine.bytes } : others;
+  return html`<${Dialog} title=${title} close=${close}>
+    <ul class="points">
+      ${others.files > 0 ? html`<li><${Icon} name="users" /><span>${part(others)} that others added are deleted from this computer. Who added them may still have them: they come again from there when you want them.</span></li>`
+        : html`<li><${Icon} name="check" /><span>Nothing is here that others added.</span></li>`}
+      ${mine.files > 0 && html`<li class=${own ? 'warn' : ''}><${Icon} name=${own ? 'triangle-alert' : 'info'} /><span>${own
+        ? `${part(mine)} that you added go, too. kith does not know whether anyone else has them: if nobody has, they are gone from this space.`
+        : `${part(mine)} that you added stay: you may be the only one who has them.`}</span></li>`}
+      ${space.files.outside > 0 && html`<li><${Icon} name="check" /><span>Files that you share from where they are (${size(space.files.outside)}) stay there, and stay shared.</span></li>`}
+      <li><${Icon} name="check" /><span>What was written stays, and says what files there were.</span></li>
+    </ul>
+    ${mine.files > 0 && html`<label class="switch"><input type="checkbox" checked=${own} onChange=${(/** @type {any} */ event) => setOwn(event.target.checked)} /><span><strong>Also free what I added</strong></span></label>`}
+    <div class="row end"><button type="button" onClick=${close} autofocus>Keep them</button>
+      ${goes.files > 0 && html`<${Act} class="bad" act=${async () => {
+        const went = await node.connection.call('files.free', { space: space.space, own });
+        void node.refresh();
+        setFreed(went);
+      }}>Free ${size(goes.bytes)}</${Act}>`}</div>
   </${Dialog}>`;
 }

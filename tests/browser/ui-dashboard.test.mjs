@@ -426,6 +426,29 @@ test('an app is removed with its spaces, after saying what is lost; one of kith�
   assert.equal(fixture.dashboard.apps.length, 2);
 });
 
+test('what is held of a space’s files is freed after saying whose they are, and one’s own only on one’s word', async () => {
+  const fixture = await browser.fixture('full');
+  const page = await browser.open(fixture, '', IN);
+  const [, club] = fixture.dashboard.spaces;
+  await page.evaluate((at) => { location.hash = at; }, `/app/${club.app}`);
+  await button(page, 'Free the files of Book club').click();
+  await page.getByText('12 files (7 MB) that others added').waitFor();
+  await page.getByText('3 files (5 MB) that you added stay').waitFor();
+  await page.getByText('Files that you share from where they are (3 MB) stay').waitFor();
+  await page.getByLabel('Also free what I added').check();
+  await page.getByText('3 files (5 MB) that you added go, too.').waitFor();
+  await page.getByLabel('Also free what I added').uncheck();
+  await button(page, 'Free 7 MB').click();
+  await page.getByText('12 files went: 7 MB are free again.').waitFor();
+  await button(page, 'Done').click();
+  await button(page, 'Free the files of Book club').waitFor({ state: 'detached' });
+  const [first] = fixture.dashboard.spaces;
+  fixture.dashboard.failing.set('files.held', new KithError('storage', 'What is here can’t be read.', 'The disk gave an error.', 'Look at the disk.'));
+  await button(page, `Free the files of ${first.name}`).click();
+  await page.getByText('What is here can’t be read. The disk gave an error.').waitFor();
+  await page.keyboard.press('Escape');
+});
+
 test('the keys that sign apps are shown, with how to keep a copy', async () => {
   const fixture = await browser.fixture('few');
   const page = await browser.open(fixture, '', `${IN}&at=/settings`);

@@ -146,6 +146,11 @@ methods! {
     Owner "files.share" => files_share(Share) -> JobRef;
     /// Begins to get what was shared by a link, and to write it into a folder.
     Owner "files.get" => files_get(Get) -> JobRef;
+    /// What is held of a space's files, and could be freed.
+    Owner "files.held" => files_held(SpaceRef) -> HeldFiles;
+    /// Deletes what is held of a space's files, and stops fetching them. Entries stay, and files can be
+    /// fetched again from who has them. Returns what went.
+    Owner "files.free" => files_free(FreeFiles) -> HeldPart;
     /// Gives a job up. What came is kept, and goes on from there the next time.
     Owner "jobs.cancel" => jobs_cancel(JobRef) -> Empty;
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use kith_api::{
     AppInfo, AppRef, Append, Appended, Apps, BlobRef, BlockPeer, BoxFuture, Caller, CreateSpace,
     Doorkeeper, Empty, Entries, Error, ErrorCode, EventStream, Events, ExportedKey, File,
-    FolderFiles, FolderRead, Get, ImportKey, Invite, InviteLink, JobRef, KeyInfo, KeyRef, Keys, Me,
-    Members, OpenBegin, OpenBegun, OpenConfirm, OpenedSpace, OpeningRef, Origin, PageLink, PageUrl,
-    Peers, Place, ProblemRef, Publish, Published, Read, Removed, RenameSpace, Result, SendMessage,
-    Sent, Service, SetName, Settings, SettingsChange, Share, SpaceRef, Spaces, Status,
-    Subscription,
+    FolderFiles, FolderRead, FreeFiles, Get, HeldFiles, HeldPart, ImportKey, Invite, InviteLink,
+    JobRef, KeyInfo, KeyRef, Keys, Me, Members, OpenBegin, OpenBegun, OpenConfirm, OpenedSpace,
+    OpeningRef, Origin, PageLink, PageUrl, Peers, Place, ProblemRef, Publish, Published, Read,
+    Removed, RenameSpace, Result, SendMessage, Sent, Service, SetName, Settings, SettingsChange,
+    Share, SpaceRef, Spaces, Status, Subscription,
 };
 use kith_log::SpaceId;
 
@@ -106,6 +106,8 @@ impl Service for Node {
         spaces_list(node, _caller, _none: Empty) -> Spaces { node.spaces_list() }
         spaces_create(node, _caller, create: CreateSpace) -> OpenedSpace { node.create_space(create).await }
         spaces_invite(node, _caller, invite: Invite) -> InviteLink { node.invite(&invite).await }
+        files_held(node, _caller, space: SpaceRef) -> HeldFiles { node.files_held(&space.space) }
+        files_free(node, _caller, free: FreeFiles) -> HeldPart { node.free_files(&free).await }
         spaces_leave(node, _caller, space: SpaceRef) -> Empty {
             node.leave(&space.space).await?;
             Ok(Empty {})

@@ -367,11 +367,16 @@ impl Inner {
         }
         self.store.remove_app(&id).await?;
         self.apps.forget(&id);
-        *self.updates.files.lock().expect("no panic while held") = None;
+        self.forget_file_usages();
         self.overlay.unwant_all(Reason::App(id));
         self.changed();
         let count = u32::try_from(spaces.len()).unwrap_or(u32::MAX);
         Ok(Removed { app: id.to_string(), name: record.name, spaces: count, freed })
+    }
+
+    /// Much was deleted: what files take is looked at anew.
+    pub(crate) fn forget_file_usages(&self) {
+        *self.updates.files.lock().expect("no panic while held") = None;
     }
 
     /// What files take, as of a few seconds ago.

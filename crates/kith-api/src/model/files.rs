@@ -89,6 +89,38 @@ model! {
         pub failure: Option<String>,
     }
 
+    /// Files of a space that are held here.
+    #[derive(Copy, Eq, Default)]
+    struct HeldPart {
+        /// How many files and folders.
+        #[ts(type = "number")]
+        pub files: u64,
+        /// Bytes that would be free without them.
+        #[ts(type = "number")]
+        pub bytes: u64,
+    }
+
+    /// What is held of a space's files, and could be freed. What is shared from where it is takes
+    /// nothing, and does not count.
+    #[derive(Copy, Eq)]
+    struct HeldFiles {
+        /// Those that others added first.
+        pub others: HeldPart,
+        /// Those that oneself added first: nobody else may have them.
+        pub own: HeldPart,
+    }
+
+    /// Which files of a space to free.
+    #[derive(Eq)]
+    struct FreeFiles {
+        /// The space's id.
+        pub space: String,
+        /// Also those that oneself added.
+        #[serde(default)]
+        #[ts(optional, as = "Option<bool>")]
+        pub own: bool,
+    }
+
     /// Which files of a folder.
     #[derive(Eq)]
     struct FolderRead {

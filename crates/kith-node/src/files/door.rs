@@ -9,7 +9,7 @@ use kith_api::{
 };
 use kith_app::{AppId, Permission};
 use kith_log::SpaceId;
-use kith_log::file::{FileName, MediaType};
+use kith_log::file::{Attachment, FileName, MediaType};
 use kith_overlay::blob::GROUP;
 use kith_overlay::storage::{BlobScope, BlobState, MAX_BLOB_READ};
 
@@ -59,7 +59,7 @@ impl Inner {
                 media_type: attachment.media_type.as_str().to_owned(),
                 size,
                 tag: hash,
-                bytes: self.reader(*space, app, piece, 0),
+                bytes: self.reader(*space, app, piece, 0, Some(attachment)),
             });
         };
         let found = self.find_in_folder(*space, app, &attachment, inside).await?;
@@ -71,7 +71,7 @@ impl Inner {
             media_type: kith_app::content_type(name).to_owned(),
             size: found.size,
             tag: *tag.finalize().as_bytes(),
-            bytes: self.reader(*space, app, found.piece, found.offset),
+            bytes: self.reader(*space, app, found.piece, found.offset, None),
         })
     }
 
@@ -81,9 +81,10 @@ impl Inner {
         app: AppId,
         piece: Piece,
         start: u64,
+        whole: Option<Attachment>,
     ) -> Arc<dyn FileBytes> {
-        let node = self.clone();
-        Arc::new(Reader { node, space, app, piece, start, fetching: std::sync::Mutex::default() })
+        let (node, fetching) = (self.clone(), std::sync::Mutex::default());
+        Arc::new(Reader { node, space, app, piece, start, whole, fetching })
     }
 
     async fn receive_file(
@@ -112,6 +113,8 @@ struct Reader {
     piece: Piece,
     /// Where the file stands in its blob.
     start: u64,
+    /// What an entry says of it, where the blob is the file: its pages are told how far it is.
+    whole: Option<Attachment>,
     /// Fetched for as long as somebody reads.
     fetching: std::sync::Mutex<Option<Arc<Fetching>>>,
 }
@@ -158,6 +161,9 @@ impl Reader {
             None => {
                 self.node.store.expect_file(scope, hash, *size, key.clone(), None).await?;
                 let fetching = self.node.fetch_piece(self.space, self.app, &self.piece)?;
+                if let Some(whole) = self.whole.clone() {
+                    self.node.follow_read(self.space, self.app, whole, &fetching);
+                }
                 *self.fetching.lock().expect("no panic while held") = Some(fetching.clone());
                 fetching
             }
@@ -233,7 +239,7 @@ impl FileSink for Sink {
             // The space may have been left meanwhile.
             node.spaces.get(&space).map_err(|_| no_file())?;
             let added = upload.finish().await?;
-            let attachment = kith_log::file::Attachment {
+            let attachment = Attachment {
                 hash: added.hash,
                 size: added.size,
                 folder: false,

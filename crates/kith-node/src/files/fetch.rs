@@ -4,13 +4,12 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Instant;
 
-use kith_api::{Error, ErrorCode, FileStage, Result};
+use kith_api::{Error, ErrorCode, Result};
 use kith_app::AppId;
 use kith_log::SpaceId;
 use kith_log::file::{Attachment, FileKey};
-use kith_overlay::blob::{BlobFetch, BlobProgress, BlobWanted, FetchError, FetchStage, FetchSteer};
+use kith_overlay::blob::{BlobFetch, BlobProgress, BlobWanted, FetchError, FetchSteer};
 use kith_overlay::storage::{BlobScope, StorageError};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
@@ -142,13 +141,7 @@ impl Inner {
             let now = state.borrow_and_update().clone();
             match now {
                 State::Going(None) => {}
-                State::Going(Some(progress)) => transfer.update(|meter| {
-                    meter.stage = match progress.stage {
-                        FetchStage::Waiting => FileStage::Waiting,
-                        FetchStage::Fetching | FetchStage::Finishing => FileStage::Fetching,
-                    };
-                    meter.went_on(*hash, &progress, Instant::now());
-                }),
+                State::Going(Some(progress)) => transfer.went_on(hash, &progress),
                 State::Done(done) => {
                     if done.is_ok() {
                         transfer.update(|meter| meter.arrived(hash, *size));

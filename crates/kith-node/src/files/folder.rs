@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use super::export::{Opened, Part, not_written, sync_below, write_parts};
 use super::fetch::{Piece, State};
+use super::lists::{self, Place};
 use super::meter::Meter;
 use super::names::{Rules, Written};
 use super::transfers::{MAX_FETCHES, Transfer};
@@ -67,6 +68,23 @@ impl Inner {
         FolderReader::new(opened).map_err(|error| bad_folder(&error))
     }
 
+    /// A place in the list of a folder that is here, no further than `may_pass` says. For threads that
+    /// may wait.
+    fn place_in(
+        &self,
+        space: SpaceId,
+        folder: &Attachment,
+        runtime: Handle,
+        may_pass: impl Fn(&str) -> bool,
+    ) -> Result<Place<Opened>> {
+        match self.transfers.lists.take(&list_of(space, folder), may_pass) {
+            Some(place) => Ok(place),
+            None => {
+                Place::start(self.list(space, folder, runtime)?).map_err(|error| bad_folder(&error))
+            }
+        }
+    }
+
     /// Waits until a blob is here, wherever that is.
     async fn await_piece(&self, space: SpaceId, app: AppId, piece: &Piece) -> Result<()> {
         let scope = BlobScope::Space(space);
@@ -99,20 +117,20 @@ impl Inner {
         let (node, folder, path) = (self.clone(), folder.clone(), path.to_owned());
         let runtime = Handle::current();
         let find = move || {
-            let mut list = node.list(space, &folder, runtime)?;
-            while let Some(file) = list.next() {
-                let file = file.map_err(|error| bad_folder(&error))?;
-                if file.path.as_str() != path || file.path.is_folder() {
-                    continue;
-                }
-                let FolderFile { size, blob, offset, .. } = file;
-                let piece = match list.blobs().get(blob as usize).filter(|_| size > 0) {
+            let mut place =
+                node.place_in(space, &folder, runtime, |passed| passed < path.as_str())?;
+            place.skip(|other| other < path.as_str()).map_err(|error| bad_folder(&error))?;
+            let file = place.peek().filter(|file| file.path.as_str() == path);
+            let found = file.filter(|file| !file.path.is_folder()).map(|file| {
+                let FolderFile { size, blob, offset, .. } = *file;
+                let piece = match place.blobs().get(blob as usize).filter(|_| size > 0) {
                     Some(blob) => Piece::from(blob),
                     None => Piece { hash: [0; 32], size: 0, key: None },
                 };
-                return Ok(InFolder { piece, offset, size });
-            }
-            Err(no_file())
+                InFolder { piece, offset, size }
+            });
+            node.transfers.lists.put(list_of(space, &folder), place);
+            found.ok_or_else(no_file)
         };
         blocking(find).await
     }
@@ -132,29 +150,19 @@ impl Inner {
         let (node, runtime) = (self.clone(), Handle::current());
         blocking(move || {
             let limit = read.limit.unwrap_or(DEFAULT_READ).clamp(1, MAX_FOLDER_READ);
+            let after = read.after.unwrap_or_default();
+            let mut place =
+                node.place_in(space, &folder, runtime, |passed| passed <= after.as_str())?;
+            place.skip(|path| path <= after.as_str()).map_err(|error| bad_folder(&error))?;
             let mut files = Vec::new();
-            for file in node.list(space, &folder, runtime)? {
-                let file = file.map_err(|error| bad_folder(&error))?;
-                let path = file.path.as_str();
-                if read.after.as_deref().is_some_and(|after| path.as_bytes() <= after.as_bytes()) {
-                    continue;
-                }
-                if files.len() == limit {
-                    return Ok(FolderFiles { files, more: true });
-                }
-                files.push(FolderFileInfo {
-                    url: format!(
-                        "{}{}/{}",
-                        super::URL,
-                        hex(&folder.hash),
-                        crate::manage::encode_path(path)
-                    ),
-                    media_type: super::share::media_type(path).as_str().to_owned(),
-                    path: path.to_owned(),
-                    size: file.size,
-                });
+            while files.len() < limit {
+                let file = place.advance().map_err(|error| bad_folder(&error))?;
+                let Some(file) = file else { return Ok(FolderFiles { files, more: false }) };
+                files.push(file_info(&folder.hash, &file));
             }
-            Ok(FolderFiles { files, more: false })
+            let more = place.peek().is_some();
+            node.transfers.lists.put(list_of(space, &folder), place);
+            Ok(FolderFiles { files, more })
         })
         .await
     }
@@ -295,6 +303,22 @@ impl Inner {
     async fn write_out(&self, transfer: &Transfer, piece: Piece, parts: Vec<Part>) -> Result<()> {
         let (store, runtime, space) = (self.store.clone(), Handle::current(), transfer.key.0);
         blocking(move || write_parts(&mut Opened::new(store, runtime, space, piece), &parts)).await
+    }
+}
+
+fn list_of(space: SpaceId, folder: &Attachment) -> lists::Key {
+    (space, folder.hash, folder.key.as_ref().map(|key| *key.as_bytes()))
+}
+
+/// A file of a folder, as pages see it.
+fn file_info(folder: &[u8; 32], file: &FolderFile) -> FolderFileInfo {
+    let path = file.path.as_str();
+    let encoded = crate::manage::encode_path(path);
+    FolderFileInfo {
+        url: format!("{}{}/{encoded}", super::URL, hex(folder)),
+        media_type: super::share::media_type(path).as_str().to_owned(),
+        path: path.to_owned(),
+        size: file.size,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What pages are told of files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,16 +13,17 @@ use crate::node::Inner;
 
 /// Between two reports.
 const REPORT_GAP: Duration = Duration::from_millis(250);
-/// Files that the first report tells of, the newest ones.
+/// Files that are looked at where all are, the newest ones.
 const MAX_TOLD: usize = 10_000;
 
 impl Inner {
-    /// How far the files of a space are: all that are not absent, then those that change.
+    /// How far the files of a space are: all that are not absent, then those that change. Of each the
+    /// newest state is told, however slowly the subscriber takes them.
     pub(crate) fn watch_files(self: &Arc<Self>, space: SpaceId) -> Result<EventStream> {
         self.spaces.get(&space)?;
         let changes = self.transfers.changes();
-        let start =
-            Watch { node: self.clone(), space, changes, told: BTreeMap::new(), first: true };
+        let (node, told) = (self.clone(), BTreeMap::new());
+        let start = Watch { node, space, changes, told, seen: None };
         let events = stream::unfold(start, |mut watch| async move {
             let files = watch.next().await?;
             Some((Event::Files { files }, watch))
@@ -35,44 +36,59 @@ struct Watch {
     node: Arc<Inner>,
     space: SpaceId,
     changes: watch::Receiver<u64>,
-    /// What was told last of each that may change.
-    told: BTreeMap<String, FileState>,
-    first: bool,
+    /// What was told last of each that is under way, or was: of others each change is a touch.
+    told: BTreeMap<[u8; 32], FileState>,
+    /// How many touches were looked at; `None` before the first report.
+    seen: Option<u64>,
 }
 
 impl Watch {
     /// The next report; none when the space was left.
     async fn next(&mut self) -> Option<Vec<FileState>> {
         loop {
-            if !self.first {
+            let is_first = self.seen.is_none();
+            if !is_first {
                 tokio::time::sleep(REPORT_GAP).await;
                 self.changes.changed().await.ok()?;
             }
             self.changes.mark_unchanged();
             self.node.spaces.get(&self.space).ok()?;
-            let files = if self.first { self.all() } else { self.changed() };
-            if self.first || !files.is_empty() {
-                self.first = false;
+            let mut files = self.changed();
+            if is_first {
+                files.retain(|state| state.stage != FileStage::Absent);
+                return Some(files);
+            }
+            if !files.is_empty() {
                 return Some(files);
             }
         }
     }
 
-    fn all(&mut self) -> Vec<FileState> {
-        let _ = self.changed();
-        let attached = self.node.store.attached(&self.space, MAX_TOLD).unwrap_or_default();
-        let states = attached
-            .iter()
-            .filter_map(|attachment| self.node.file_state(&self.space, attachment).ok());
-        states.filter(|state| state.stage != FileStage::Absent).collect()
-    }
-
+    /// The states that were not told yet.
     fn changed(&mut self) -> Vec<FileState> {
-        let states = self.node.transfers.of(&self.space);
-        let states = states.iter().map(|transfer| self.node.state_of(transfer));
-        let news: Vec<_> =
-            states.filter(|state| self.told.get(&state.hash) != Some(state)).collect();
-        self.told.extend(news.iter().map(|state| (state.hash.clone(), state.clone())));
+        let Self { node, space, told, seen, .. } = self;
+        let (touched, count) = node.transfers.touched(space, seen.unwrap_or(0));
+        let touched = touched.filter(|_| seen.is_some());
+        *seen = Some(count);
+        let before = std::mem::take(told);
+        let mut news = Vec::new();
+        for transfer in node.transfers.standing_of(space) {
+            let (hash, state) = (transfer.attachment.hash, node.state_of(&transfer));
+            if before.get(&hash) != Some(&state) {
+                news.push(state.clone());
+            }
+            told.insert(hash, state);
+        }
+        let others = match touched {
+            Some(hashes) => {
+                let hashes: BTreeSet<_> = hashes.into_iter().collect();
+                let named = hashes.iter().filter_map(|hash| node.attachment(space, hash).ok());
+                named.collect()
+            }
+            None => node.store.attached(space, MAX_TOLD).unwrap_or_default(),
+        };
+        let others = others.iter().filter(|attachment| !told.contains_key(&attachment.hash));
+        news.extend(others.filter_map(|attachment| node.file_state(space, attachment).ok()));
         news
     }
 }

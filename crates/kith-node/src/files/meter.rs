@@ -110,6 +110,14 @@ impl Meter {
         self.done += size;
     }
 
+    /// Nothing more comes of the one blob that this is; so much of it is here.
+    pub(super) fn rests(&mut self, hash: &[u8; 32], stage: FileStage, here: u64) {
+        self.paused(hash);
+        self.under_way.remove(hash);
+        self.done = here;
+        self.stage = stage;
+    }
+
     fn sample(&mut self, now: Instant) {
         if self.samples.back().is_some_and(|(at, _)| now.duration_since(*at) < SAMPLE) {
             return;

@@ -2,21 +2,25 @@
 //! gets by a link.
 //!
 //! - `transfers`: files and folders that come; `fetch`: one blob of them; `meter`: how far and how fast.
-//! - `folder`: what is in a folder; `pack`: making one blob of it; `walk`, `names` and `export`: the way
+//! - `folder` and `lists`: what is in a folder; `pack`: making one blob of it; `walk`, `names` and `export`: the way
 //!   from and to disk.
 //! - `share`, `get`: what the command line does, as `jobs`.
-//! - `door`: what pages read and hand in (`uploads`); `listing`: what they are told.
+//! - `free`: deleting what is held of a space's files.
+//! - `door`: what pages read and hand in (`uploads`); `listing` and `news`: what they are told.
 
 mod changed;
 mod door;
 mod export;
 mod fetch;
 mod folder;
+mod free;
 mod get;
 mod jobs;
 mod listing;
+mod lists;
 mod meter;
 mod names;
+mod news;
 mod pack;
 mod share;
 mod transfers;

@@ -9,11 +9,16 @@ use kith_api::{Error, ErrorCode, FileSource, FileStage, FileState, Result};
 use kith_app::AppId;
 use kith_log::SpaceId;
 use kith_log::file::Attachment;
+use kith_overlay::blob::{BlobProgress, FetchStage};
 use kith_overlay::storage::{BlobScope, BlobState};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 
+use super::export::Opened;
+use super::fetch::{Fetching, State};
+use super::lists::Lists;
 use super::meter::Meter;
+use super::news::Touched;
 use super::{hex, no_file};
 use crate::node::Inner;
 
@@ -26,13 +31,20 @@ pub(super) const MAX_FETCHES: usize = 8;
 /// The transfers of a node.
 pub(crate) struct Transfers {
     all: Mutex<BTreeMap<Key, Arc<Transfer>>>,
+    /// What comes for readers alone, for as long as they read: nobody asked for all of it.
+    reads: Mutex<BTreeMap<Key, Read>>,
+    touched: Mutex<Touched>,
     /// Rises with each change of one of them.
     changes: watch::Sender<u64>,
     pub(super) slots: Arc<Semaphore>,
+    pub(super) lists: Lists<Opened>,
 }
 
 /// A file or folder of a space.
 pub(super) type Key = (SpaceId, [u8; 32]);
+
+/// A file that comes because it is read, and the fetch that its readers share.
+type Read = (Arc<Transfer>, watch::Receiver<State>);
 
 /// One of them.
 pub(crate) struct Transfer {
@@ -58,6 +70,17 @@ impl Transfer {
     pub(super) fn update(&self, change: impl FnOnce(&mut Meter)) {
         self.meter.send_modify(change);
         self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Tells how far one of its blobs is.
+    pub(super) fn went_on(&self, hash: &[u8; 32], progress: &BlobProgress) {
+        self.update(|meter| {
+            meter.stage = match progress.stage {
+                FetchStage::Waiting => FileStage::Waiting,
+                FetchStage::Fetching | FetchStage::Finishing => FileStage::Fetching,
+            };
+            meter.went_on(*hash, progress, Instant::now());
+        });
     }
 
     pub(super) fn watch(&self) -> watch::Receiver<Meter> {
@@ -103,8 +126,11 @@ impl Default for Transfers {
     fn default() -> Self {
         Self {
             all: Mutex::default(),
+            reads: Mutex::default(),
+            touched: Mutex::default(),
             changes: watch::Sender::new(0),
             slots: Arc::new(Semaphore::new(MAX_FETCHES)),
+            lists: Lists::default(),
         }
     }
 }
@@ -118,7 +144,47 @@ impl Transfers {
         self.all().get(&(*space, *hash)).cloned()
     }
 
-    /// Those of a space.
+    fn reads(&self) -> MutexGuard<'_, BTreeMap<Key, Read>> {
+        self.reads.lock().expect("no panic while held")
+    }
+
+    /// What comes of a file, or came: what was asked for before what is only read.
+    fn standing(&self, space: &SpaceId, hash: &[u8; 32]) -> Option<Arc<Transfer>> {
+        let asked = self.get(space, hash);
+        if asked.as_ref().is_some_and(|asked| !is_over(asked.stage())) {
+            return asked;
+        }
+        self.reads().get(&(*space, *hash)).map(|(read, _)| read.clone()).or(asked)
+    }
+
+    /// What comes of a space's files, or came.
+    pub(super) fn standing_of(&self, space: &SpaceId) -> Vec<Arc<Transfer>> {
+        let of = (*space, [0; 32])..=(*space, [0xff; 32]);
+        let mut standing: BTreeMap<Key, Arc<Transfer>> =
+            self.of(space).into_iter().map(|transfer| (transfer.key, transfer)).collect();
+        for (key, (read, _)) in self.reads().range(of) {
+            let asked = standing.get(key).filter(|asked| !is_over(asked.stage()));
+            if asked.is_none() {
+                standing.insert(*key, read.clone());
+            }
+        }
+        standing.into_values().collect()
+    }
+
+    /// Files of a space that changed and may not be among those, since there were so many changes of
+    /// this kind, and how many there are now. `None` where too many were missed.
+    pub(super) fn touched(&self, space: &SpaceId, since: u64) -> (Option<Vec<[u8; 32]>>, u64) {
+        let touched = self.touched.lock().expect("no panic while held");
+        (touched.since(since, space), touched.count())
+    }
+
+    /// A file is not what it was, although nothing of it is under way: who is told of changes looks.
+    fn touch(&self, key: Key) {
+        self.touched.lock().expect("no panic while held").add(key);
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Those of a space that were asked for.
     pub(super) fn of(&self, space: &SpaceId) -> Vec<Arc<Transfer>> {
         let all = self.all();
         let of = all.range((*space, [0; 32])..=(*space, [0xff; 32]));
@@ -131,6 +197,7 @@ impl Transfers {
 
     /// A space was left: nothing more comes of it, and who waits is told.
     pub(crate) fn forget(&self, space: &SpaceId) {
+        self.lists.forget(space);
         for transfer in self.of(space) {
             self.all().remove(&transfer.key);
             transfer.halt();
@@ -143,21 +210,54 @@ impl Transfers {
 
     /// A file of a space is here without having been fetched: pages are told.
     pub(super) fn is_here(&self, space: SpaceId, app: AppId, attachment: Attachment) {
-        let size = attachment.size;
-        let here = Transfer {
-            key: (space, attachment.hash),
-            app,
-            attachment,
-            destination: None,
-            meter: watch::Sender::new(Meter::new(FileStage::Complete, size, size)),
-            renamed: Mutex::default(),
-            changes: self.changes.clone(),
-            task: Mutex::default(),
-        };
-        // Without room pages find it out when they begin anew.
-        if let Ok((transfer, _)) = self.add(here) {
-            transfer.update(|_| ());
+        let (key, size) = ((space, attachment.hash), attachment.size);
+        let here = self.make(key, app, attachment, None, FileStage::Complete);
+        here.update(|meter| *meter = Meter::new(FileStage::Complete, size, size));
+        match self.add(here) {
+            Ok((transfer, _)) => transfer.update(|_| ()),
+            Err(_) => self.touch(key),
         }
+    }
+
+    fn make(
+        &self,
+        key: Key,
+        app: AppId,
+        attachment: Attachment,
+        destination: Option<PathBuf>,
+        stage: FileStage,
+    ) -> Transfer {
+        let meter = watch::Sender::new(Meter::new(stage, attachment.size, 0));
+        let (changes, renamed, task) = (self.changes.clone(), Mutex::default(), Mutex::default());
+        Transfer { key, app, attachment, destination, meter, renamed, changes, task }
+    }
+
+    /// A page reads a file that comes by this fetch; `None` where another reader of it was first.
+    fn begin_read(&self, read: Transfer, state: &watch::Receiver<State>) -> Option<Arc<Transfer>> {
+        let mut reads = self.reads();
+        if reads.get(&read.key).is_some_and(|(_, other)| other.same_channel(state)) {
+            return None;
+        }
+        let read = Arc::new(read);
+        reads.insert(read.key, (read.clone(), state.clone()));
+        Some(read)
+    }
+
+    /// Nobody reads it any more. What came, and from whom, is still told.
+    fn end_read(&self, read: &Arc<Transfer>) {
+        {
+            let mut reads = self.reads();
+            if reads.get(&read.key).is_some_and(|(other, _)| Arc::ptr_eq(other, read)) {
+                reads.remove(&read.key);
+            }
+        }
+        let mut all = self.all();
+        let known = all.contains_key(&read.key);
+        if !known && self.make_room(&mut all).is_ok() {
+            all.insert(read.key, read.clone());
+        }
+        drop(all);
+        self.touch(read.key);
     }
 
     /// Adds one, unless it is there and goes on; says whether it was added.
@@ -166,17 +266,28 @@ impl Transfers {
         if let Some(live) = all.get(&transfer.key).filter(|live| !is_over(live.stage())) {
             return Ok((live.clone(), false));
         }
-        if all.len() >= MAX_TRANSFERS {
-            let over = all.iter().find(|(_, transfer)| is_over(transfer.stage()));
-            let over = over.map(|(key, _)| *key).ok_or_else(|| {
-                Error::new(ErrorCode::TooMany, "4,096 files are being fetched already.")
-                    .todo("Wait until some of them are here, or stop some.")
-            })?;
-            all.remove(&over);
+        if !all.contains_key(&transfer.key) {
+            self.make_room(&mut all)?;
         }
         let transfer = Arc::new(transfer);
         all.insert(transfer.key, transfer.clone());
         Ok((transfer, true))
+    }
+
+    /// Forgets one that is over, where there is no room for another. Who was not told yet how it
+    /// ended finds it in the store.
+    fn make_room(&self, all: &mut BTreeMap<Key, Arc<Transfer>>) -> Result<()> {
+        if all.len() < MAX_TRANSFERS {
+            return Ok(());
+        }
+        let over = all.iter().find(|(_, transfer)| is_over(transfer.stage()));
+        let over = over.map(|(key, _)| *key).ok_or_else(|| {
+            Error::new(ErrorCode::TooMany, "4,096 files are being fetched already.")
+                .todo("Wait until some of them are here, or stop some.")
+        })?;
+        all.remove(&over);
+        self.touch(over);
+        Ok(())
     }
 }
 
@@ -191,17 +302,9 @@ impl Inner {
         let open = self.spaces.get(&space)?;
         let attachment = self.attachment(&space, &hash)?;
         self.store.want(space, hash, destination.as_deref(), false).await?;
-        let meter = Meter::new(FileStage::Waiting, attachment.size, 0);
-        let (transfer, new) = self.transfers.add(Transfer {
-            key: (space, hash),
-            app: open.app,
-            attachment,
-            destination,
-            meter: watch::Sender::new(meter),
-            renamed: Mutex::default(),
-            changes: self.transfers.changes.clone(),
-            task: Mutex::default(),
-        })?;
+        let key = (space, hash);
+        let made = self.transfers.make(key, open.app, attachment, destination, FileStage::Waiting);
+        let (transfer, new) = self.transfers.add(made)?;
         if new {
             transfer.update(|_| ());
             let (node, work) = (self.clone(), transfer.clone());
@@ -241,9 +344,42 @@ impl Inner {
         self.changed();
     }
 
-    /// Stops fetching. What came is kept.
+    /// Tells how far a file is that a page reads and that comes by this fetch, until nobody reads it.
+    pub(super) fn follow_read(
+        self: &Arc<Self>,
+        space: SpaceId,
+        app: AppId,
+        attachment: Attachment,
+        fetching: &Fetching,
+    ) {
+        let (key, mut state) = ((space, attachment.hash), fetching.watch());
+        let read = self.transfers.make(key, app, attachment, None, FileStage::Waiting);
+        let Some(read) = self.transfers.begin_read(read, &state) else { return };
+        let node = self.clone();
+        self.spawn(async move {
+            loop {
+                let now = state.borrow_and_update().clone();
+                match now {
+                    State::Going(Some(progress)) => read.went_on(&key.1, &progress),
+                    State::Going(None) => {}
+                    State::Done(_) => break,
+                }
+                // The fetch is held by its readers alone.
+                if state.changed().await.is_err() {
+                    break;
+                }
+            }
+            let (bytes, stage) = node.rests(&space, &key.1).unwrap_or((0, FileStage::Absent));
+            read.update(|meter| meter.rests(&key.1, stage, bytes));
+            node.transfers.end_read(&read);
+        });
+    }
+
+    /// Stops fetching. What came is kept. What a page reads comes for as long as it reads.
     pub(crate) async fn pause_file(&self, space: SpaceId, hash: [u8; 32]) -> Result<()> {
-        let transfer = self.transfers.get(&space, &hash).ok_or_else(no_file)?;
+        let Some(transfer) = self.transfers.get(&space, &hash) else {
+            return self.transfers.standing(&space, &hash).map(|_| ()).ok_or_else(no_file);
+        };
         if is_over(transfer.stage()) {
             return Ok(());
         }
@@ -270,6 +406,7 @@ impl Inner {
             let size = transfer.attachment.size;
             transfer.update(|meter| *meter = Meter::new(FileStage::Absent, size, 0));
         }
+        self.transfers.touch((space, hash));
         self.changed();
         Ok(())
     }
@@ -295,14 +432,10 @@ impl Inner {
     /// How a file or folder stands, whether or not it is under way.
     pub(super) fn file_state(&self, space: &SpaceId, attachment: &Attachment) -> Result<FileState> {
         let hash = attachment.hash;
-        if let Some(transfer) = self.transfers.get(space, &hash) {
+        if let Some(transfer) = self.transfers.standing(space, &hash) {
             return Ok(self.state_of(&transfer));
         }
-        let (bytes, stage) = match self.store.blob(BlobScope::Space(*space), &hash)? {
-            BlobState::Absent => (0, FileStage::Absent),
-            BlobState::Partial { size, held } => (held.bytes(size), FileStage::Paused),
-            BlobState::Complete { size } => (size, FileStage::Complete),
-        };
+        let (bytes, stage) = self.rests(space, &hash)?;
         Ok(FileState {
             hash: hex(&hash),
             size: attachment.size,
@@ -312,6 +445,15 @@ impl Inner {
             left: None,
             from: Vec::new(),
             error: None,
+        })
+    }
+
+    /// What is here of a file that nobody fetches.
+    fn rests(&self, space: &SpaceId, hash: &[u8; 32]) -> Result<(u64, FileStage)> {
+        Ok(match self.store.blob(BlobScope::Space(*space), hash)? {
+            BlobState::Absent => (0, FileStage::Absent),
+            BlobState::Partial { size, held } => (held.bytes(size), FileStage::Paused),
+            BlobState::Complete { size } => (size, FileStage::Complete),
         })
     }
 

@@ -3,6 +3,7 @@
 //! A blob of a space is named by an attachment of one of its entries, or is a piece of a folder that
 //! is; else nothing refers to it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use kith_log::SpaceId;
@@ -136,6 +137,37 @@ impl Named {
     pub(super) fn has(&self, space: &SpaceId, hash: &[u8; 32]) -> Result<bool, StoreError> {
         Ok(self.wanted.get((*space.as_bytes(), *hash))?.is_some()
             || is_named(&self.attached, &self.folders, space, hash)?)
+    }
+}
+
+/// Which files and folders of a space blobs are of.
+pub(super) struct Naming {
+    space: [u8; 32],
+    folders: redb::ReadOnlyTable<Triple, ()>,
+    /// The serials of the entries that named them first.
+    serials: BTreeMap<[u8; 32], u64>,
+}
+
+impl Naming {
+    pub(super) fn read(snapshot: &Snapshot, space: &SpaceId) -> Result<Self, StoreError> {
+        let id = *space.as_bytes();
+        let order = snapshot.table(ORDER)?;
+        let mut serials = BTreeMap::new();
+        for row in order.range((id, 0, 0)..=(id, u64::MAX, u8::MAX))? {
+            let (key, hash) = row?;
+            serials.insert(hash.value(), key.value().1);
+        }
+        Ok(Self { space: id, folders: snapshot.table(FOLDERS)?, serials })
+    }
+
+    /// The files and folders that a blob is, or is a piece of, with those serials.
+    pub(super) fn of(&self, hash: &[u8; 32]) -> Result<Vec<([u8; 32], u64)>, StoreError> {
+        let serial = |hash: &[u8; 32]| self.serials.get(hash).map(|serial| (*hash, *serial));
+        let mut of: Vec<_> = serial(hash).into_iter().collect();
+        for row in self.folders.range((self.space, *hash, NONE)..=(self.space, *hash, ALL))? {
+            of.extend(serial(&row?.0.value().2));
+        }
+        Ok(of)
     }
 }
 

@@ -24,6 +24,7 @@ mod database;
 mod disk;
 mod error;
 mod file_usage;
+mod held;
 mod identity;
 mod keys;
 mod lock;
@@ -51,6 +52,7 @@ pub use collect::{Collected, LOOSE_KEPT};
 pub use disk::{Disk, DiskFile, FileIdentity, Held, Open, Stamp, SystemDisk};
 pub use error::StoreError;
 pub use file_usage::{FileUsage, FileUsages};
+pub use held::HeldFile;
 pub use identity::{MAX_SETTINGS, NodeSecret, PageSecret};
 pub use logs::{
     Appended, MAX_READ_BYTES, MAX_READ_ENTRIES, MemberRecord, Page, Query, StoredEntry,

@@ -68,6 +68,8 @@ answers! {
     space_link(Empty) -> InviteLink = nothing("space");
     files_share(Share) -> JobRef = nothing("file");
     files_get(Get) -> JobRef = nothing("file");
+    files_held(SpaceRef) -> HeldFiles = nothing("space");
+    files_free(FreeFiles) -> HeldPart = nothing("space");
     jobs_cancel(JobRef) -> Empty = nothing("job");
 }
 

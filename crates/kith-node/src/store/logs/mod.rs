@@ -23,6 +23,7 @@ pub use read::{MAX_READ_BYTES, MAX_READ_ENTRIES, Page, Query, StoredEntry};
 
 pub(super) use delete::delete_space;
 pub(super) use own::{begin_space, restored};
+pub(super) use read::own_serials;
 
 use super::error::StoreError;
 use super::writer::Tx;

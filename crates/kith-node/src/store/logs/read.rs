@@ -1,6 +1,6 @@
 //! Reading entries: for apps by serial, for peers by segment.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use kith_log::{AuthorId, Body, BodyKind, Head, KnownLog, Place, Segment, SpaceId};
 use tokio::sync::watch;
@@ -60,6 +60,31 @@ pub struct Page {
     pub entries: Vec<StoredEntry>,
     /// The space's highest serial.
     pub max_serial: u64,
+}
+
+/// The serials of one's own entries in a space.
+pub(in crate::store) fn own_serials(
+    snapshot: &Snapshot,
+    space: &SpaceId,
+) -> Result<BTreeSet<u64>, StoreError> {
+    let me = own::find(&snapshot.table(OWN)?, space)?.member;
+    let mut numbers = BTreeSet::new();
+    for row in snapshot.table(LOGS)?.range(all_of(space))? {
+        let log = Log::decode(row?.1.value())?;
+        if *log.member.as_bytes() == me {
+            numbers.insert(log.number);
+        }
+    }
+    let (arrivals, ..) = clock(snapshot, space)?;
+    let table = snapshot.table(ARRIVALS)?;
+    let mut serials = BTreeSet::new();
+    for row in table.range((arrivals, 0, 0)..=(arrivals, u8::MAX, u64::MAX))? {
+        let (key, value) = row?;
+        if numbers.contains(&value.value().0) {
+            serials.insert(key.value().2);
+        }
+    }
+    Ok(serials)
 }
 
 impl Store {
