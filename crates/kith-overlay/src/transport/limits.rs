@@ -12,8 +12,15 @@ pub const VERSION: u16 = 1;
 pub const STRANGER_WINDOW: u32 = 1024 * 1024;
 /// The same from then on. Lets 8 streams that nobody reads go by before the others are held back.
 pub const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
-/// Bytes that a peer may have under way on one stream: 80 Mbit/s at a round trip of 100 ms.
+/// Bytes that a peer may have under way on one stream: 80 Mbit/s at a round trip of 100 ms. With a larger
+/// one a reader that is slow would lose the connection, for the transport (noq 1.4) ends it where more
+/// than [`STREAM_PIECES`] packets of a stream wait to be read.
 pub const STREAM_WINDOW: u32 = 1024 * 1024;
+/// See [`STREAM_WINDOW`].
+const STREAM_PIECES: u32 = 1024;
+/// Bytes of a stream in the smallest full packet: of 1,200, the rest is headers and other frames.
+const LEAST_PIECE: u32 = 1100;
+const _: () = assert!(STREAM_WINDOW / LEAST_PIECE < STREAM_PIECES);
 /// Bytes that wait for acknowledgement on one connection before writers wait.
 pub const SEND_WINDOW: u64 = 8 * 1024 * 1024;
 /// Streams of each direction that a peer may have open on one connection.
