@@ -179,7 +179,7 @@ async fn a_public_space_seals_nothing() {
 
 #[tokio::test]
 async fn what_is_uploaded_or_read_from_elsewhere_is_the_same_blob() {
-    let mut kith = Fixture::new();
+    let kith = Fixture::new();
     let sealed = Sealed::new(1, SIZE);
     let mut upload = kith.store.begin_upload(kith.scope, READ_KEY).await.unwrap();
     for piece in sealed.plain.chunks(100_001) {
@@ -194,15 +194,47 @@ async fn what_is_uploaded_or_read_from_elsewhere_is_the_same_blob() {
     assert!(kith.sent(&added).await == (sealed.bytes, sealed.tree));
     assert_eq!(kith.own_files(), 2);
 
-    // One that was broken off leaves nothing, and one whose process was killed neither.
+    // One that was broken off leaves nothing.
     let mut upload = kith.store.begin_upload(kith.scope, READ_KEY).await.unwrap();
     upload.write(Bytes::from(vec![1; SIZE])).await.unwrap();
     assert_eq!(kith.own_files(), 3);
     drop(upload);
     assert_eq!(kith.own_files(), 2);
-    kith.file("kith/blobs/new-77", b"left by a crash");
+}
+
+#[tokio::test]
+async fn what_a_crash_left_goes_and_what_is_under_way_stays() {
+    let mut kith = Fixture::new();
+    let kept = kith.store.add_blob(kith.scope, Bytes::from_static(b"kept")).await.unwrap();
     kith.reopen().await;
-    assert_eq!(kith.own_files(), 2);
+    let left = "5".repeat(64);
+    for name in ["new-77", "new-1-77.tree", &left, &format!("{left}.tree")] {
+        kith.file(&format!("kith/blobs/{name}"), b"left by a crash");
+    }
+    let mut upload = kith.store.begin_upload(kith.scope, READ_KEY).await.unwrap();
+    upload.write(Bytes::from(vec![1; SIZE])).await.unwrap();
+    // A transfer that has no row yet.
+    let bytes = Bytes::from(data(2, 20_000));
+    let (hash, tree) = tree_of(&bytes);
+    let pairs = vec![(0, tree[..64].try_into().unwrap())];
+    let size = bytes.len() as u64;
+    let part = BlobPart { offset: 0, data: bytes.slice(..GROUP as usize), pairs };
+    kith.store.write_blob(kith.scope, hash.as_bytes(), size, part).await.unwrap();
+    kith.file("kith/blobs/a note.txt", b"none of ours");
+    assert_eq!(kith.own_files(), 2 + 4 + 1 + 2 + 1);
+    kith.store.sweep_files().await.unwrap();
+    assert_eq!(kith.own_files(), 2 + 1 + 2 + 1);
+    upload.finish().await.unwrap();
+    let offset = GROUP;
+    let part = BlobPart { offset, data: bytes.slice(GROUP as usize..), pairs: Vec::new() };
+    kith.store.write_blob(kith.scope, hash.as_bytes(), size, part).await.unwrap();
+    kith.store.finish_blob(kith.scope, hash.as_bytes()).await.unwrap();
+    kith.store.sweep_files().await.unwrap();
+    assert!(kith.store.whole_blob(hash.as_bytes()).await.unwrap() == bytes);
+    assert_eq!(kith.store.whole_blob(&kept).await.unwrap(), "kept");
+    kith.store.close().await;
+    kith.file(&format!("kith/blobs/{left}"), b"somebody else's by now");
+    assert!(matches!(kith.store.sweep_files().await, Err(StoreError::Closed)));
 }
 
 #[tokio::test]

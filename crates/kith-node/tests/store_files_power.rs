@@ -267,8 +267,8 @@ fn a_full_disk_refuses_files_and_takes_them_later() {
             }
             assert_eq!(bytes_of(&disk, "/person/film").unwrap(), THERE_BEFORE);
             // What was broken off left nothing behind: a blob and two trees, and no hidden file.
-            assert_eq!(disk.list(Path::new("/kith/blobs")).unwrap().len(), 4, "{position}");
-            assert_eq!(disk.list(Path::new("/person")).unwrap().len(), 4, "{position}");
+            assert_eq!(disk.names(Path::new("/kith/blobs")).len(), 4, "{position}");
+            assert_eq!(disk.names(Path::new("/person")).len(), 4, "{position}");
         });
     }
     assert!(refused > 60, "{refused}");

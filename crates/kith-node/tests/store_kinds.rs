@@ -58,8 +58,8 @@ impl Disk for Counting {
         SystemDisk.remove(path)
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        SystemDisk.list(dir)
+    fn list(&self, dir: &Path, visit: &mut dyn FnMut(String) -> bool) -> io::Result<()> {
+        SystemDisk.list(dir, visit)
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {

@@ -79,8 +79,12 @@ pub(crate) fn file_ref(attachment: &Attachment) -> FileRef {
 const COLLECT_GAP: Duration = Duration::from_secs(60 * 60);
 
 impl Inner {
-    /// Deletes blobs of spaces that nothing names any more: at the start, then every hour.
+    /// Deletes what a crash left; and blobs of spaces that nothing names any more: at the start, then
+    /// every hour.
     pub(crate) async fn collect_files(self: Arc<Self>) {
+        if let Err(error) = self.store.sweep_files().await {
+            tracing::warn!(%error, "files that a crash left stay");
+        }
         loop {
             match self.store.collect_files(now_ms()).await {
                 Ok(Collected { more: true, .. }) => continue,

@@ -26,6 +26,14 @@ pub struct Collected {
 }
 
 impl Store {
+    /// Removes blob files that no row names: what a crash left. It looks at each file.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub async fn sweep_files(&self) -> Result<(), StoreError> {
+        blobs::sweep(self).await
+    }
+
     /// Takes blobs off spaces whose entries don't attach them, directly or in a folder, and that have
     /// been here for [`LOOSE_KEPT`]; and off spaces that were left. Those in no other scope are
     /// deleted. A person's own files stay where they are. `now` is in milliseconds since 1970.

@@ -105,11 +105,12 @@ pub trait Disk: fmt::Debug + Send + Sync + 'static {
     /// The system's.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
-    /// The names of the files in a folder, in no order.
+    /// Visits the names of the files in a folder, in no order, until `visit` returns false. What is
+    /// removed meanwhile may be visited or not.
     ///
     /// # Errors
     /// The system's.
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
+    fn list(&self, dir: &Path, visit: &mut dyn FnMut(String) -> bool) -> io::Result<()>;
 
     /// Makes what happened to the names in a folder survive a power cut.
     ///
@@ -261,15 +262,16 @@ impl Disk for SystemDisk {
         fs::remove_file(path)
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
+    fn list(&self, dir: &Path, visit: &mut dyn FnMut(String) -> bool) -> io::Result<()> {
         for entry in fs::read_dir(dir)? {
             // A name that is not UTF-8 is none of ours.
-            if let Ok(name) = entry?.file_name().into_string() {
-                names.push(name);
+            if let Ok(name) = entry?.file_name().into_string()
+                && !visit(name)
+            {
+                break;
             }
         }
-        Ok(names)
+        Ok(())
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {

@@ -92,7 +92,7 @@ impl Store {
             // A full disk, most likely, which is no reason not to show what is on it.
             tracing::debug!(%error, "the mark of the last opening stays");
         }
-        let blobs = Blobs::open(disk, dir, &database)?;
+        let blobs = Blobs::new(disk, dir);
         let shared = Arc::new(Shared {
             database,
             watches: Watches::default(),
@@ -113,6 +113,7 @@ impl Store {
     /// get [`StoreError::Closed`].
     pub async fn close(&self) {
         self.keep_transfers().await;
+        self.blobs().close();
         self.0.writer.close().await;
         self.0.shared.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }

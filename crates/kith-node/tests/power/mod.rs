@@ -79,6 +79,11 @@ struct Free;
 impl Held for Free {}
 
 impl SimDisk {
+    /// The names of the files in a folder.
+    pub(crate) fn names(&self, dir: &Path) -> Vec<String> {
+        self.state().image.list(dir)
+    }
+
     /// A disk with this on it.
     pub(crate) fn with(image: Image) -> Self {
         let state = State { image, ..State::default() };
@@ -190,12 +195,16 @@ impl Disk for SimDisk {
         self.apply(Event::Remove(path.into()))
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        let state = self.state();
-        if !state.image.has_dir(dir) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        Ok(state.image.list(dir))
+    fn list(&self, dir: &Path, visit: &mut dyn FnMut(String) -> bool) -> io::Result<()> {
+        let names = {
+            let state = self.state();
+            if !state.image.has_dir(dir) {
+                return Err(io::ErrorKind::NotFound.into());
+            }
+            state.image.list(dir)
+        };
+        names.into_iter().all(visit);
+        Ok(())
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {

@@ -44,8 +44,8 @@ impl Disk for Unsynced {
         SystemDisk.remove(path)
     }
 
-    fn list(&self, dir: &Path) -> Result<Vec<String>> {
-        SystemDisk.list(dir)
+    fn list(&self, dir: &Path, visit: &mut dyn FnMut(String) -> bool) -> Result<()> {
+        SystemDisk.list(dir, visit)
     }
 
     fn sync_dir(&self, _dir: &Path) -> Result<()> {

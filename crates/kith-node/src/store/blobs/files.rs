@@ -14,6 +14,7 @@ use super::BLOBS;
 use super::live::{Live, is_intact};
 use super::place::{Coming, Place};
 use super::table::{self, Blob};
+use crate::clock::now_ms;
 use crate::store::database::Database;
 use crate::store::disk::{Disk, DiskFile, Open};
 use crate::store::error::StoreError;
@@ -24,6 +25,8 @@ const FOLDER: &str = "blobs";
 const TREE: &str = ".tree";
 /// What the name of a file begins with whose blob's hash is not known yet.
 const SPOOL: &str = "new-";
+/// Files that are swept at once: as many names are in memory.
+const SWEPT: usize = 1_024;
 /// Blobs whose files are open. Bounds file handles at twice that, and transfers at once.
 const MAX_OPEN: usize = 64;
 
@@ -35,10 +38,14 @@ pub(in crate::store) struct Blobs {
     open: Mutex<Opened>,
     /// Told when a blob is not claimed any more.
     released: Notify,
+    /// When it was opened, in milliseconds since 1970: tells its spools from those of runs before.
+    run: u64,
     /// Numbers the spools.
     spools: AtomicU64,
     /// Whether the folder's own name survives a power cut.
     named: AtomicBool,
+    /// Whether the store is closed. Held while a file is swept.
+    closed: Mutex<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -112,46 +119,95 @@ impl Drop for Spool {
 }
 
 impl Blobs {
-    /// Makes the folder, and removes files that no row names.
-    pub(in crate::store) fn open(
-        disk: Arc<dyn Disk>,
-        dir: &Path,
-        database: &Database,
-    ) -> Result<Self, StoreError> {
-        let blobs = Self {
+    pub(in crate::store) fn new(disk: Arc<dyn Disk>, dir: &Path) -> Self {
+        Self {
             disk,
             dir: dir.join(FOLDER),
             open: Mutex::default(),
             released: Notify::new(),
+            run: now_ms(),
             spools: AtomicU64::new(0),
             named: AtomicBool::new(false),
-        };
-        let known = database.read(|snapshot| {
-            use redb::ReadableTable;
-            let table = snapshot.table(BLOBS)?;
-            let rows = table.iter()?;
-            rows.map(|row| Ok(row?.0.value())).collect::<Result<HashSet<_>, StoreError>>()
-        })?;
-        match blobs.disk.list(&blobs.dir) {
-            Ok(names) => blobs.sweep(&names, &known),
-            // It is made with the first blob.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(StoreError::io("read", &blobs.dir, error)),
+            closed: Mutex::new(false),
         }
-        Ok(blobs)
     }
 
-    fn sweep(&self, names: &[String], known: &HashSet<[u8; 32]>) {
+    /// Removes files that no row names: what a crash left. It looks at each file, so nobody should
+    /// wait for it; what is added meanwhile stays.
+    pub(super) fn sweep(&self, database: &Database) -> Result<(), StoreError> {
+        let mut names = Vec::with_capacity(SWEPT);
+        let mut failed = None;
+        let listed = self.disk.list(&self.dir, &mut |name| {
+            names.push(name);
+            if names.len() == SWEPT {
+                failed = self.sweep_names(database, &names).err().or(failed.take());
+                names.clear();
+            }
+            failed.is_none()
+        });
+        match listed {
+            // It is made with the first blob.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(StoreError::io("read", &self.dir, error)),
+            Ok(()) => {}
+        }
+        match failed {
+            Some(error) => Err(error),
+            None => self.sweep_names(database, &names),
+        }
+    }
+
+    fn sweep_names(&self, database: &Database, names: &[String]) -> Result<(), StoreError> {
+        let mut left = Vec::new();
         for name in names {
             let hash = name.strip_suffix(TREE).unwrap_or(name);
             let hash = HEXLOWER.decode(hash.as_bytes()).ok();
-            let hash = hash.and_then(|hash| <[u8; 32]>::try_from(hash).ok());
-            // What has another name is none of ours.
-            let is_left = hash.map_or(name.starts_with(SPOOL), |hash| !known.contains(&hash));
-            if is_left {
-                remove(&*self.disk, &self.dir.join(name));
+            match hash.and_then(|hash| <[u8; 32]>::try_from(hash).ok()) {
+                Some(hash) => left.push(hash),
+                None if name.starts_with(SPOOL) && !name.starts_with(&self.spool_prefix()) => {
+                    remove(&*self.disk, &self.dir.join(name));
+                }
+                // What has another name is none of ours.
+                None => {}
             }
         }
+        let left = database.read(|snapshot| {
+            let table = snapshot.table(BLOBS)?;
+            let mut unknown = Vec::new();
+            for hash in &left {
+                if table.get(hash)?.is_none() {
+                    unknown.push(*hash);
+                }
+            }
+            Ok(unknown)
+        })?;
+        left.iter().try_for_each(|hash| self.sweep_blob(database, hash))
+    }
+
+    /// Removes a blob's files, unless it is on its way, or has got its row by now.
+    fn sweep_blob(&self, database: &Database, hash: &[u8; 32]) -> Result<(), StoreError> {
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        if *closed {
+            return Err(StoreError::Closed);
+        }
+        let claim = {
+            let mut opened = self.opened();
+            if opened.blobs.contains_key(hash) || !opened.is_free(hash) {
+                return Ok(());
+            }
+            opened.claimed.insert(*hash);
+            Claim { blobs: self, hash: *hash }
+        };
+        if stored(database, hash)?.is_none() {
+            self.remove_files(hash);
+        }
+        drop(claim);
+        Ok(())
+    }
+
+    /// From then on nothing is swept: the directory may be somebody else's.
+    pub(in crate::store) fn close(&self) {
+        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
     }
 
     fn opened(&self) -> MutexGuard<'_, Opened> {
@@ -282,9 +338,15 @@ impl Blobs {
     pub(super) fn spool(&self) -> Result<Spool, StoreError> {
         self.make_dir()?;
         let number = self.spools.fetch_add(1, Ordering::Relaxed);
-        let data = self.dir.join(format!("{SPOOL}{number}"));
-        let tree = self.dir.join(format!("{SPOOL}{number}{TREE}"));
+        let name = format!("{}{number}", self.spool_prefix());
+        let tree = self.dir.join(format!("{name}{TREE}"));
+        let data = self.dir.join(name);
         Ok(Spool { disk: self.disk.clone(), data, tree })
+    }
+
+    /// What the names of this run's spools begin with.
+    fn spool_prefix(&self) -> String {
+        format!("{SPOOL}{}-", self.run)
     }
 
     /// Gives a spool's files the names of a blob: the file of data only where it has one.

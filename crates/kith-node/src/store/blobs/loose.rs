@@ -9,6 +9,7 @@ use redb::ReadableTable;
 use super::place::Place;
 use super::remove::leave;
 use super::table::{self, Blob};
+use super::transfer::blocking;
 use super::{BLOBS, OUTSIDE, add, files};
 use crate::store::attached;
 use crate::store::database::Snapshot;
@@ -56,6 +57,12 @@ pub(in crate::store) fn each(
         }
     }
     Ok(())
+}
+
+/// Removes files that no row names.
+pub(in crate::store) async fn sweep(store: &Store) -> Result<(), StoreError> {
+    let store = store.clone();
+    blocking(move || store.blobs().sweep(store.database())).await
 }
 
 /// A blob that a scope does not need any more.

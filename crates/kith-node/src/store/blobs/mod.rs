@@ -2,8 +2,8 @@
 //!
 //! A blob is two files, `blobs/<hash>` and `blobs/<hash>.tree` (its hash pairs), and a row. The row
 //! alone is believed, and is written after the files and their folder are synced: it names groups
-//! that are on disk, or the whole. A file without a row is what a crash left, and is removed at the
-//! next opening.
+//! that are on disk, or the whole. A file without a row is what a crash left, and is swept away by
+//! [`Store::sweep_files`](super::Store::sweep_files).
 //!
 //! The bytes of a blob may also be in a file of the person's ([`Place`](place::Place)), which is
 //! shared as it is, or to which a blob is fetched. Where a row has a key, the file has the opened
@@ -31,7 +31,7 @@ pub use upload::Upload;
 
 pub(super) use changed::ChangedFiles;
 pub(super) use files::Blobs;
-pub(super) use loose::{Loose, each};
+pub(super) use loose::{Loose, each, sweep};
 pub(super) use table::is_complete;
 
 use self::table::place_blobs;
