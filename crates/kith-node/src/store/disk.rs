@@ -249,7 +249,7 @@ impl Disk for SystemDisk {
         platform::make_private(&mut options);
         let target = options.open(to)?;
         platform::clone_bytes(&source, &target).inspect_err(|_| {
-            // A file that stays is removed at the next opening.
+            // A file that stays is swept after the next opening.
             let _ = fs::remove_file(to);
         })
     }

@@ -42,7 +42,7 @@ struct OpenUpload {
 
 impl Store {
     /// Begins a file whose bytes come piece by piece; in a space that seals, by its read key. It is
-    /// collected in a file that its owner alone can read, and gone at the next opening if it is not
+    /// collected in a file that its owner alone can read, and swept after the next opening if it is not
     /// finished.
     ///
     /// # Errors
