@@ -16,7 +16,7 @@ use kith_node::store::{
     AddedFile, Disk, Expected, FilePlace, FileSource, Open, Options, Store, StoreError,
 };
 use kith_overlay::blob::{GROUP, tree_of};
-use kith_overlay::storage::{BlobPart, BlobScope, BlobState};
+use kith_overlay::storage::{BlobPart, BlobScope, BlobState, BlobStorage};
 use power::{Cut, Dice, Event, Image, Replay, SimDisk};
 
 const READ_KEY: [u8; 32] = [7; 32];
@@ -121,7 +121,7 @@ impl File {
 
     /// What is believed is right; all of it is, where it was acknowledged.
     async fn check(&self, store: &Store, is_told: bool) {
-        let state = store.blob(scope(), &self.added.hash).unwrap();
+        let state = store.blob_state(scope(), &self.added.hash).await.unwrap();
         let held = match state {
             BlobState::Absent => kith_overlay::blob::Groups::none(),
             BlobState::Partial { held, .. } => held,
@@ -228,6 +228,68 @@ fn fail_from(disk: &SimDisk, position: usize, kind: ErrorKind, fails: fn(&Event)
         }
         fails(event).then_some(kind)
     });
+}
+
+/// How many groups of a file are believed.
+async fn believed(store: &Store, file: &File) -> u64 {
+    match store.blob_state(scope(), &file.added.hash).await.unwrap() {
+        BlobState::Absent => 0,
+        BlobState::Partial { held, .. } => held.count(),
+        BlobState::Complete { .. } => 4,
+    }
+}
+
+#[test]
+fn what_was_found_after_a_kill_is_on_disk_when_it_is_told() {
+    let file = File::new(1);
+    // With a failed sync before the kill: what it lost is in memory as if it were on disk.
+    for fails in [false, true] {
+        let disk = disk();
+        run(async {
+            let store = open(&disk);
+            file.expect(&store, "/person/film").await.unwrap();
+            for group in 0..3 {
+                file.write(&store, group).await.unwrap();
+            }
+            if fails {
+                let part = disk.image().find(Path::new("/person/.film.kith-part")).unwrap();
+                disk.fail(move |event| {
+                    let is_it = matches!(event, Event::Sync(file) if *file == part);
+                    is_it.then_some(ErrorKind::Other)
+                });
+                store.close().await;
+                disk.mend();
+            }
+        });
+        run(async {
+            let store = open(&disk);
+            assert_eq!(believed(&store, &file).await, 3);
+            file.write(&store, 3).await.unwrap();
+            store.finish_blob(scope(), &file.added.hash).await.unwrap();
+            disk.told(1);
+            store.close().await;
+        });
+        let (mut replay, mut dice) = (Replay::of(Image::default()), Dice::new(6));
+        let (mut is_told, mut cuts) = (false, 0);
+        for event in disk.events() {
+            is_told |= matches!(event, Event::Told(_));
+            replay.step(&event);
+            if !is_told && !event.is_sync() {
+                continue;
+            }
+            for cut in Cut::ALL {
+                let disk = SimDisk::with(replay.cut(cut, &mut dice));
+                if bytes_of(&disk, "/person/film").is_none() {
+                    continue; // Before the store was there.
+                }
+                let store = open(&disk);
+                run(file.check(&store, is_told));
+                assert!(!is_told || arrived(&disk, &file), "{cut:?}");
+                cuts += 1;
+            }
+        }
+        assert!(is_told && cuts > 60, "{cuts}");
+    }
 }
 
 #[test]

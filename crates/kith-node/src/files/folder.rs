@@ -177,6 +177,8 @@ impl Inner {
         let blobs = blocking(move || Ok(node.list(space, &of, runtime)?.blobs().to_vec())).await?;
         let size = blobs.iter().map(|blob| blob.size).fold(0, u64::saturating_add);
         transfer.update(|meter| *meter = Meter::new(FileStage::Fetching, size, 0));
+        let sizes = blobs.iter().map(|blob| (blob.hash, blob.size)).collect();
+        self.store.look_for_room(transfer.destination.clone(), sizes).await?;
         let pieces = blobs.iter().map(|blob| blob.hash).collect();
         self.store.add_pieces(space, hash, pieces).await?;
         let (sender, mut steps) = mpsc::channel(QUEUE);

@@ -88,6 +88,10 @@ impl Inner {
             if attached.is_empty() {
                 break;
             }
+            // Of a folder it is not known yet.
+            let files = attached.iter().filter(|attachment| !attachment.folder);
+            let files = files.map(|attachment| (attachment.hash, attachment.size)).collect();
+            self.store.look_for_room(Some(to.clone()), files).await?;
             let mut under_way = Vec::new();
             let mut taken = BTreeSet::new();
             for attachment in attached {

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -123,6 +124,22 @@ pub trait Disk: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// The system's.
     fn identity(&self, path: &Path) -> io::Result<Option<FileIdentity>>;
+
+    /// Bytes that are free to this process on the disk of a folder, `None` where the system can't tell.
+    ///
+    /// # Errors
+    /// The system's.
+    fn free(&self, _folder: &Path) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
+
+    /// Bytes of its disk that a file has; holes take none. `None` where the system can't tell.
+    ///
+    /// # Errors
+    /// The system's.
+    fn taken(&self, _path: &Path) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
 }
 
 /// An open file. Calls may come from several threads at once.
@@ -146,6 +163,15 @@ pub trait DiskFile: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `UnexpectedEof` where the file ends before; else the system's.
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
+
+    /// Where the first bytes from `offset` on stand that are no hole; empty where only a hole is left.
+    /// A disk that can't tell says that there are none.
+    ///
+    /// # Errors
+    /// The system's.
+    fn data_from(&self, offset: u64) -> io::Result<Range<u64>> {
+        Ok(offset..self.len()?.max(offset))
+    }
 
     /// Writes all of `data` at `offset`.
     ///
@@ -281,6 +307,14 @@ impl Disk for SystemDisk {
     fn identity(&self, path: &Path) -> io::Result<Option<FileIdentity>> {
         Ok(platform::identity(&fs::metadata(path)?))
     }
+
+    fn free(&self, folder: &Path) -> io::Result<Option<u64>> {
+        platform::free(folder)
+    }
+
+    fn taken(&self, path: &Path) -> io::Result<Option<u64>> {
+        Ok(platform::taken(&fs::symlink_metadata(path)?))
+    }
 }
 
 impl DiskFile for File {
@@ -290,6 +324,11 @@ impl DiskFile for File {
 
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         platform::read_exact_at(self, offset, out)
+    }
+
+    fn data_from(&self, offset: u64) -> io::Result<Range<u64>> {
+        let len = DiskFile::len(self)?.max(offset);
+        platform::data_from(self, offset..len)
     }
 
     fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {

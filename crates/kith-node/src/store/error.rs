@@ -21,6 +21,16 @@ pub enum StoreError {
     /// No room is left.
     #[error("the disk is full")]
     DiskFull,
+    /// Less room is left than what is about to come takes.
+    #[error("{} has room for {free} bytes, and {needed} are needed", folder.display())]
+    NoRoom {
+        /// Where it was to come to.
+        folder: PathBuf,
+        /// Bytes that it takes yet.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
     /// It can be read, not written.
     #[error("{} can't be written", path.display())]
     ReadOnly {
@@ -178,21 +188,11 @@ impl From<StoreError> for kith_api::Error {
     fn from(error: StoreError) -> Self {
         let new = |code, what: String| kith_api::Error::new(code, what);
         match error {
-            StoreError::Locked { dir, pid } => {
-                let who = pid.map_or_else(
-                    || "Another process has it.".to_owned(),
-                    |pid| format!("Process {pid} has it."),
-                );
-                new(
-                    ErrorCode::Storage,
-                    format!("The data directory {} is in use.", dir.display()),
-                )
-                .why(who)
-                .todo("Stop that process by “kith stop”, or give another directory by --data-dir.")
-            }
+            StoreError::Locked { dir, pid } => locked(&dir, pid),
             StoreError::DiskFull => new(ErrorCode::DiskFull, "Nothing could be saved.".into())
                 .why("The disk is full.")
                 .todo("Make room and try again. All that was saved before is safe."),
+            StoreError::NoRoom { folder, needed, free } => no_room(&folder, needed, free),
             StoreError::ReadOnly { path, why } => {
                 new(ErrorCode::ReadOnly, format!("{} can't be written.", path.display()))
                     .why(format!("{why}."))
@@ -243,6 +243,34 @@ impl From<StoreError> for kith_api::Error {
                 .todo("Try again when that program is done, or share a copy."),
             StoreError::Entry(_) => new(ErrorCode::Internal, sentence(&error)),
         }
+    }
+}
+
+fn locked(dir: &Path, pid: Option<u32>) -> kith_api::Error {
+    let who = pid.map_or_else(
+        || "Another process has it.".to_owned(),
+        |pid| format!("Process {pid} has it."),
+    );
+    let what = format!("The data directory {} is in use.", dir.display());
+    kith_api::Error::new(ErrorCode::Storage, what)
+        .why(who)
+        .todo("Stop that process by “kith stop”, or give another directory by --data-dir.")
+}
+
+fn no_room(folder: &Path, needed: u64, free: u64) -> kith_api::Error {
+    let what = format!("{} has too little room.", folder.display());
+    kith_api::Error::new(ErrorCode::DiskFull, what)
+        .why(format!("{} are needed, and {} are free.", readable(needed), readable(free)))
+        .todo("Make room, or get it to another disk. What came of it is kept.")
+}
+
+/// An amount as a person reads it: “16.4 MB”, rounded down.
+fn readable(bytes: u64) -> String {
+    const UNITS: [(&str, u64); 4] =
+        [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
+    match UNITS.iter().find(|(_, unit)| bytes >= *unit) {
+        Some((name, unit)) => format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit),
+        None => format!("{bytes} bytes"),
     }
 }
 

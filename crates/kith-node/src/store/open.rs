@@ -112,6 +112,7 @@ impl Store {
     /// Finishes the writes that wait, closes the file and gives the directory back. Later calls
     /// get [`StoreError::Closed`].
     pub async fn close(&self) {
+        self.blobs().end();
         self.keep_transfers().await;
         self.blobs().close();
         self.0.writer.close().await;

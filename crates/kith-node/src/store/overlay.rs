@@ -17,7 +17,7 @@ use super::open::Store;
 impl From<StoreError> for StorageError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::DiskFull | StoreError::Limit(_) => Self::Full,
+            StoreError::DiskFull | StoreError::NoRoom { .. } | StoreError::Limit(_) => Self::Full,
             StoreError::NotFound(_)
             | StoreError::NotHeld
             | StoreError::Claimed

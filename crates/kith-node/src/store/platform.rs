@@ -2,13 +2,13 @@
 
 #[cfg(unix)]
 pub(super) use unix::{
-    bytes_of_path, clone_bytes, create_private_dir, follow_nothing, identity, inode, make_private,
-    path_of_bytes, read_exact_at, rename_new, sync_dir, write_all_at,
+    bytes_of_path, clone_bytes, create_private_dir, data_from, follow_nothing, free, identity,
+    inode, make_private, path_of_bytes, read_exact_at, rename_new, sync_dir, taken, write_all_at,
 };
 #[cfg(not(unix))]
 pub(super) use windows::{
-    bytes_of_path, clone_bytes, create_private_dir, follow_nothing, identity, inode, make_private,
-    path_of_bytes, read_exact_at, rename_new, sync_dir, write_all_at,
+    bytes_of_path, clone_bytes, create_private_dir, data_from, follow_nothing, free, identity,
+    inode, make_private, path_of_bytes, read_exact_at, rename_new, sync_dir, taken, write_all_at,
 };
 
 #[cfg(unix)]
@@ -16,6 +16,7 @@ mod unix {
     use std::ffi::OsStr;
     use std::fs::{DirBuilder, File, Metadata, OpenOptions};
     use std::io;
+    use std::ops::Range;
     use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
     use std::path::{Path, PathBuf};
@@ -89,6 +90,39 @@ mod unix {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    /// The first bytes of a range that are no hole.
+    #[cfg(target_os = "linux")]
+    pub(in crate::store) fn data_from(file: &File, range: Range<u64>) -> io::Result<Range<u64>> {
+        use rustix::fs::{SeekFrom, seek};
+        use rustix::io::Errno;
+        let start = match seek(file, SeekFrom::Data(range.start)) {
+            Ok(start) => start.min(range.end),
+            Err(Errno::NXIO) => return Ok(range.end..range.end),
+            // This file system knows of no holes.
+            Err(Errno::INVAL | Errno::NOTSUP) => return Ok(range),
+            Err(error) => return Err(error.into()),
+        };
+        let end = seek(file, SeekFrom::Hole(start)).unwrap_or(range.end);
+        Ok(start..end.clamp(start, range.end))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(in crate::store) fn data_from(_file: &File, range: Range<u64>) -> io::Result<Range<u64>> {
+        Ok(range)
+    }
+
+    pub(in crate::store) fn free(folder: &Path) -> io::Result<Option<u64>> {
+        let disk = rustix::fs::statvfs(folder)?;
+        // Without a size of its own, as some of memory and of the network are, it can't tell.
+        let is_known = disk.f_blocks > 0;
+        Ok(is_known.then(|| disk.f_bavail.saturating_mul(disk.f_frsize)))
+    }
+
+    pub(in crate::store) fn taken(metadata: &Metadata) -> Option<u64> {
+        const SECTOR: u64 = 512;
+        Some(metadata.blocks().saturating_mul(SECTOR))
+    }
+
     pub(in crate::store) fn read_exact_at(file: &File, at: u64, out: &mut [u8]) -> io::Result<()> {
         FileExt::read_exact_at(file, out, at)
     }
@@ -103,6 +137,7 @@ mod windows {
     use std::ffi::OsString;
     use std::fs::{File, Metadata, OpenOptions};
     use std::io;
+    use std::ops::Range;
     use std::os::windows::ffi::{OsStrExt, OsStringExt};
     use std::os::windows::fs::{FileExt, OpenOptionsExt};
     use std::path::{Path, PathBuf};
@@ -156,6 +191,19 @@ mod windows {
 
     pub(in crate::store) fn clone_bytes(_from: &File, _to: &File) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(in crate::store) fn data_from(_file: &File, range: Range<u64>) -> io::Result<Range<u64>> {
+        Ok(range)
+    }
+
+    /// Not in the standard library: that a disk is full is told when it is.
+    pub(in crate::store) fn free(_folder: &Path) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
+
+    pub(in crate::store) fn taken(_metadata: &Metadata) -> Option<u64> {
+        None
     }
 
     pub(in crate::store) fn read_exact_at(

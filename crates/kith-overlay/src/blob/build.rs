@@ -74,7 +74,7 @@ fn subtree(start: u64, data: &[u8], is_root: bool, pairs: &mut Vec<u8>) -> [u8; 
 }
 
 /// Groups of the left subtree of one of so many groups, two at least.
-fn left_of(groups: u64) -> u64 {
+pub(super) fn left_of(groups: u64) -> u64 {
     1 << (groups - 1).ilog2()
 }
 

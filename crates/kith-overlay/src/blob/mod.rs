@@ -2,7 +2,8 @@
 //!
 //! Protocol: `docs/protocol/blob.md`. [`Groups`] says what of a blob is meant, [`Walk`] verifies,
 //! [`Encoder`] and [`Decoder`] stand between a store and a stream. One side serves, the other
-//! fetches from whoever has it ([`BlobFetch`]). [`TreeBuilder`] makes the tree of what is new.
+//! fetches from whoever has it ([`BlobFetch`]). [`TreeBuilder`] makes the tree of what is new;
+//! [`Search`] finds what a crash left.
 
 mod buffer;
 mod build;
@@ -12,6 +13,7 @@ mod groups;
 mod plan;
 mod progress;
 mod receive;
+mod search;
 mod serve;
 mod tree;
 mod wire;
@@ -27,6 +29,7 @@ pub use plan::{
 };
 pub use progress::{BlobProgress, FetchError, FetchStage, PeerProgress, PeerShare};
 pub use receive::{PeerFailure, RECEIVE_TIMEOUT};
+pub use search::{Look, Search};
 pub use serve::{MAX_SERVED, MAX_SERVED_PER_PEER, SERVE_TIMEOUT};
 pub use tree::{Item, NotTheBlob, PAIR, Walk, tree_of, tree_size};
 pub use wire::{BlobFrameError, BlobReply, BlobRequest, MAX_BLOB_FRAME};

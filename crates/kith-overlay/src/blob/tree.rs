@@ -155,7 +155,7 @@ impl Walk {
     }
 }
 
-fn split_pair(bytes: &[u8]) -> Option<([u8; 32], [u8; 32])> {
+pub(super) fn split_pair(bytes: &[u8]) -> Option<([u8; 32], [u8; 32])> {
     let (l, r) = bytes.split_at_checked(32)?;
     Some((l.try_into().ok()?, r.try_into().ok()?))
 }

@@ -32,6 +32,9 @@ use crate::store::open::Store;
 use crate::store::platform::bytes_of_path;
 use crate::store::writer::Tx;
 
+/// Smallest blob of our own whose row is written before anything of it has come: of a smaller one
+/// nothing is found again after a crash. 1 MiB, what a page's picture rarely has.
+const ROW_FIRST: u64 = 1024 * 1024;
 /// What the hidden file's name ends with.
 const PART: &str = ".kith-part";
 /// Names that are tried for one file.
@@ -56,7 +59,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] where the destination's folder is missing; [`StoreError::NotPlain`]
-    /// where it has no name; the disk's.
+    /// where it has no name; [`StoreError::NoRoom`]; the disk's.
     pub async fn expect_file(
         &self,
         scope: BlobScope,
@@ -91,6 +94,11 @@ impl Store {
         is_wanted: bool,
     ) -> Result<Expected, StoreError> {
         self.settle(hash).await?;
+        let folder = match &blob.place {
+            Place::Coming(coming) => coming.wanted.parent().map(Path::to_owned),
+            Place::Own | Place::Outside(_) => None,
+        };
+        self.look_for_room(folder, vec![(hash, blob.size)]).await?;
         let live = self.blobs().live(&hash);
         let held = match &live {
             Some(live) => Some(live.blob()),
@@ -120,6 +128,7 @@ impl Store {
             self.delete(hash, true).await?;
         }
         if !is_wanted {
+            self.expect_own(hash, blob).await?;
             return Ok(Expected::Own);
         }
         let _claim = self.blobs().claim(&hash).await;
@@ -139,6 +148,21 @@ impl Store {
         written.map(|()| Expected::Destination)
     }
 
+    /// Writes the row of a large blob that is about to come to the folder of blobs: without one, what
+    /// came of it would not outlive a crash.
+    async fn expect_own(&self, hash: [u8; 32], blob: Blob) -> Result<(), StoreError> {
+        if blob.size < ROW_FIRST {
+            return Ok(());
+        }
+        // Its file has it as it is sent.
+        let blob = Blob { key: None, ..blob };
+        self.write(1024, move |tx| {
+            let is_new = table::find(&tx.look(BLOBS)?, &hash)?.is_none();
+            if is_new { table::replace(tx, &hash, &blob) } else { Ok(()) }
+        })
+        .await
+    }
+
     /// What becomes of a blob that is here in part, or all of it; `None` where it has to begin anew.
     fn goes_on(&self, hash: &[u8; 32], held: &Blob, new: &Blob) -> Option<Expected> {
         if held.size != new.size {
@@ -154,10 +178,8 @@ impl Store {
             (Place::Coming(held_coming), Place::Coming(new_coming)) => {
                 let disk = &**self.blobs().disk();
                 let same = held_coming.wanted == new_coming.wanted && held.key == new.key;
-                let is_there = disk.stamp(&held_coming.part).is_ok_and(|stamp| {
-                    stamp.inode == held_coming.inode
-                        && (stamp.size == held.size || held.held.is_empty())
-                });
+                let stamp = disk.stamp(&held_coming.part);
+                let is_there = stamp.is_ok_and(|stamp| files::is_part(&stamp, held_coming, held));
                 (same && is_there).then_some(Expected::Destination)
             }
             (Place::Coming(_), Place::Own | Place::Outside(_)) => Some(Expected::Destination),

@@ -7,16 +7,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use data_encoding::HEXLOWER;
-use kith_overlay::blob::tree_size;
+use kith_overlay::blob::{Groups, tree_size};
 use tokio::sync::Notify;
 
 use super::BLOBS;
 use super::live::{Live, is_intact};
 use super::place::{Coming, Place};
+use super::recover::{Files, recover};
 use super::table::{self, Blob};
 use crate::clock::now_ms;
 use crate::store::database::Database;
-use crate::store::disk::{Disk, DiskFile, Open};
+use crate::store::disk::{Disk, DiskFile, Open, Stamp};
 use crate::store::error::StoreError;
 
 /// The folder's name in the data directory.
@@ -46,6 +47,15 @@ pub(in crate::store) struct Blobs {
     named: AtomicBool,
     /// Whether the store is closed. Held while a file is swept.
     closed: Mutex<bool>,
+    /// Whether the store is being closed: what was not found again by then is found at the next start.
+    is_ended: AtomicBool,
+}
+
+/// A file of a blob.
+struct OpenFile {
+    file: Box<dyn DiskFile>,
+    /// Whether it had the length that it must have: what else its row says of it may be as wrong.
+    is_whole: bool,
 }
 
 #[derive(Debug, Default)]
@@ -129,6 +139,7 @@ impl Blobs {
             spools: AtomicU64::new(0),
             named: AtomicBool::new(false),
             closed: Mutex::new(false),
+            is_ended: AtomicBool::new(false),
         }
     }
 
@@ -227,6 +238,9 @@ impl Blobs {
     /// Opens the files of a blob: the one that `find` finds, which is called while nobody else can
     /// put it in place or remove it.
     ///
+    /// Of one that is not complete, what stands in its files is believed, too, as far as it verifies;
+    /// and where one of them has not its length, only that.
+    ///
     /// # Errors
     /// [`StoreError::Damaged`] where a file of the person's is not what it was, or a file is missing
     /// of which something is held; [`StoreError::Claimed`].
@@ -246,14 +260,25 @@ impl Blobs {
             opened.opening.insert(*hash);
             Opening { blobs: self, hash: *hash }
         };
-        let Some(blob) = find()? else { return Ok(None) };
+        let Some(mut blob) = find()? else { return Ok(None) };
         if !blob.complete {
             self.make_dir()?;
         }
         let data = self.open_data(hash, &blob)?;
         let how = if blob.complete { Open::Read } else { Open::Write };
         let tree = self.open_sized(&self.path(hash, TREE), how, tree_size(blob.size))?;
-        let live = Arc::new(Live::new(blob, data, tree, &self.disk));
+        let mut found = Groups::none();
+        if !blob.complete {
+            if !(data.is_whole && tree.is_whole) {
+                blob.held = Groups::none();
+            }
+            let key = blob.key.as_ref();
+            let files = Files { data: &*data.file, tree: &*tree.file, key };
+            found = recover(hash, blob.size, &blob.held, files, &self.is_ended);
+        }
+        let live = Live::new(blob, data.file, tree.file, &self.disk);
+        live.believe(&found);
+        let live = Arc::new(live);
         let mut opened = self.opened();
         opened.make_room()?;
         opened.blobs.insert(*hash, live.clone());
@@ -261,7 +286,7 @@ impl Blobs {
         Ok(Some(live))
     }
 
-    fn open_data(&self, hash: &[u8; 32], blob: &Blob) -> Result<Box<dyn DiskFile>, StoreError> {
+    fn open_data(&self, hash: &[u8; 32], blob: &Blob) -> Result<OpenFile, StoreError> {
         match &blob.place {
             Place::Own => {
                 let how = if blob.complete { Open::Read } else { Open::Write };
@@ -272,13 +297,15 @@ impl Blobs {
                     return Err(StoreError::Damaged);
                 }
                 let path = &outside.path;
-                self.disk.open(path, Open::Plain).map_err(|e| StoreError::plain("open", path, e))
+                let file = self.disk.open(path, Open::Plain);
+                let file = file.map_err(|error| StoreError::plain("open", path, error))?;
+                Ok(OpenFile { file, is_whole: true })
             }
             Place::Coming(coming) => self.open_part(coming, blob),
         }
     }
 
-    fn open_part(&self, coming: &Coming, blob: &Blob) -> Result<Box<dyn DiskFile>, StoreError> {
+    fn open_part(&self, coming: &Coming, blob: &Blob) -> Result<OpenFile, StoreError> {
         let path = &coming.part;
         let file = self.disk.open(path, Open::PlainWrite);
         let file = file.map_err(|error| match error.kind() {
@@ -286,31 +313,27 @@ impl Blobs {
             _ => StoreError::plain("open", path, error),
         })?;
         let stamp = file.stamp().map_err(|error| StoreError::plain("look at", path, error))?;
-        let is_new = blob.held.is_empty();
-        if stamp.inode != coming.inode || (stamp.size != blob.size && !is_new) {
+        if !is_part(&stamp, coming, blob) {
             return Err(StoreError::Damaged);
         }
-        if stamp.size != blob.size {
+        let is_whole = stamp.size == blob.size;
+        if !is_whole {
             file.set_len(blob.size).map_err(|error| StoreError::io("write", path, error))?;
         }
-        Ok(file)
+        Ok(OpenFile { file, is_whole })
     }
 
     /// Opens one of our own files, which has so many bytes.
-    fn open_sized(
-        &self,
-        path: &Path,
-        how: Open,
-        len: u64,
-    ) -> Result<Box<dyn DiskFile>, StoreError> {
+    fn open_sized(&self, path: &Path, how: Open, len: u64) -> Result<OpenFile, StoreError> {
         let file = self.disk.open(path, how).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => StoreError::Damaged,
             _ => StoreError::io("open", path, error),
         })?;
-        if how == Open::Write && file.len().is_ok_and(|held| held != len) {
+        let is_whole = how != Open::Write || file.len().is_ok_and(|held| held == len);
+        if !is_whole {
             file.set_len(len).map_err(|error| StoreError::io("write", path, error))?;
         }
-        Ok(file)
+        Ok(OpenFile { file, is_whole })
     }
 
     /// Makes the folder.
@@ -361,6 +384,11 @@ impl Blobs {
             self.disk.rename(from, &to).map_err(|error| StoreError::io("rename", from, error))?;
         }
         self.sync_names()
+    }
+
+    /// Ends what looks for a transfer's progress, and does not begin it again.
+    pub(in crate::store) fn end(&self) {
+        self.is_ended.store(true, Ordering::Relaxed);
     }
 
     /// The disk.
@@ -428,6 +456,13 @@ impl Blobs {
     pub(super) fn path(&self, hash: &[u8; 32], suffix: &str) -> PathBuf {
         self.dir.join(format!("{}{suffix}", HEXLOWER.encode(hash)))
     }
+}
+
+/// Whether a file is the one that a blob is being written to. One that has a number of its own may have
+/// got another length: what is left in it verifies.
+pub(super) fn is_part(stamp: &Stamp, coming: &Coming, blob: &Blob) -> bool {
+    let is_sure = coming.inode != 0 || blob.held.is_empty();
+    stamp.inode == coming.inode && (stamp.size == blob.size || is_sure)
 }
 
 /// A blob's row, read from a snapshot.

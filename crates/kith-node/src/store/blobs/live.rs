@@ -73,6 +73,16 @@ impl Live {
         Self { size, data, tree, key, outside, state, dead, keeping, named }
     }
 
+    /// Believes groups that were found in its files, which are not on disk for sure.
+    pub(super) fn believe(&self, found: &Groups) {
+        if !found.is_empty() {
+            let mut state = self.state();
+            state.blob.held.extend(found);
+            state.unkept += found.bytes(self.size);
+            state.dirty = true;
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,9 +1,9 @@
 //! Blobs as files, and the table of those that are here.
 //!
 //! A blob is two files, `blobs/<hash>` and `blobs/<hash>.tree` (its hash pairs), and a row. The row
-//! alone is believed, and is written after the files and their folder are synced: it names groups
-//! that are on disk, or the whole. A file without a row is what a crash left, and is swept away by
-//! [`Store::sweep_files`](super::Store::sweep_files).
+//! is written after the files and their folder are synced: it names groups that are on disk, or the
+//! whole. What it does not name is believed where it verifies ([`recover`]). A file without a row is
+//! what a crash left, and is swept away by [`Store::sweep_files`](super::Store::sweep_files).
 //!
 //! The bytes of a blob may also be in a file of the person's ([`Place`](place::Place)), which is
 //! shared as it is, or to which a blob is fetched. Where a row has a key, the file has the opened
@@ -17,7 +17,9 @@ mod hashing;
 mod live;
 mod loose;
 mod place;
+mod recover;
 mod remove;
+mod room;
 mod table;
 mod transfer;
 mod upload;

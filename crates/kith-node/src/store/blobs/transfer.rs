@@ -43,7 +43,7 @@ impl Store {
         })
     }
 
-    /// As [`Self::blob`], off the runtime's threads.
+    /// As [`Self::blob`], off the runtime's threads; and what was not kept of a transfer is found first.
     ///
     /// # Errors
     /// The disk's.
@@ -52,8 +52,22 @@ impl Store {
         scope: BlobScope,
         hash: &[u8; 32],
     ) -> Result<BlobState, StoreError> {
-        let (store, hash) = (self.clone(), *hash);
-        blocking(move || store.blob(scope, &hash)).await
+        let found = self.unclaimed(hash, move |store, hash| {
+            let is_open = store.blobs().live(hash).is_some();
+            let row = if is_open { None } else { stored(store.database(), hash)? };
+            if row.is_some_and(|blob| !blob.complete && blob.scopes.contains(&scope)) {
+                store.open_blob(hash)?;
+            }
+            store.blob(scope, hash)
+        });
+        match found.await {
+            Ok(state) => Ok(state),
+            Err(error) => {
+                tracing::debug!(%error, "a transfer's progress can't be looked for");
+                let (store, hash) = (self.clone(), *hash);
+                blocking(move || store.blob(scope, &hash)).await
+            }
+        }
     }
 
     /// Whether a file of the person's is what it was; tells where it is not.
