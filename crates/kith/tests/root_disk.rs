@@ -5,7 +5,7 @@ mod support;
 
 use std::io::Write;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use fixture::{Node, error, up};
 use support::{Page, assert_clear};
@@ -182,11 +182,12 @@ fn a_read_only_directory_is_said() {
     }
 }
 
-/// A disk that fills while files come: said, what came is kept, and it goes on once there is room.
+/// A disk that has too little room is told before anything comes, and one that fills while it comes then:
+/// what came is kept, and it goes on once there is room.
 #[test]
 fn a_get_that_filled_the_disk_goes_on_when_there_is_room() {
     let elsewhere = tempfile::tempdir().unwrap();
-    let ada = Node::start(elsewhere.path());
+    let mut ada = Node::start(elsewhere.path());
     let film: Vec<u8> =
         (0..40_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     let path = elsewhere.path().join("film.mp4");
@@ -199,12 +200,43 @@ fn a_get_that_filled_the_disk_goes_on_when_there_is_room() {
     let ben = Node::start(data.path());
     let to = disk.path().to_str().unwrap();
     let refused = error(&ben.run(&["get", link, "-o", to, "--json"]));
+    // Before anything of it comes.
+    assert_eq!(refused["code"], "disk_full", "{refused}");
+    assert!(refused["why"].as_str().unwrap().starts_with("40.0 MB are needed, and 2"), "{refused}");
+    assert!(!refused["todo"].as_str().unwrap().is_empty(), "{refused}");
+    assert_eq!(std::fs::read_dir(disk.path()).unwrap().count(), 0, "something is left");
+
+    // Nobody is there who has it; and when it comes, somebody else's bytes have taken the room.
+    disk.remount("size=64m");
+    let addr = ada.said("addr").to_owned();
+    ada.signal("KILL");
+    ada.ended();
+    let mut get = fixture::kith(data.path());
+    get.args(["get", link, "-o", to, "--json"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let get = get.spawn().unwrap();
+    let part = disk.path().join(".film.mp4.kith-part");
+    support::eventually("it is looked for", || part.exists());
+    let filler = disk.path().join("filler");
+    std::fs::write(&filler, vec![1; 40_000_000]).unwrap();
+    let mut command = up(elsewhere.path());
+    command.env("KITH_BIND", format!("127.0.0.1:{}", addr.rsplit_once(':').unwrap().1));
+    let ada = Node::of(command, elsewhere.path());
+    let refused = error(&get.wait_with_output().unwrap());
     assert_eq!(refused["code"], "disk_full", "{refused}");
     assert!(!refused["todo"].as_str().unwrap().is_empty(), "{refused}");
     assert!(!disk.path().join("film.mp4").exists(), "a part has no name of a whole");
+    std::fs::remove_file(filler).unwrap();
 
-    disk.remount("size=64m");
+    // A little less than is missing, and what is missing.
+    let taken = std::os::unix::fs::MetadataExt::blocks(&part.metadata().unwrap()) * 512;
+    assert!(taken > 1_000_000, "{taken} bytes came");
+    let missing = film.len() as u64 - taken;
+    disk.remount(&format!("size={}", taken + missing - 1_000_000));
+    let refused = error(&ben.run(&["get", link, "-o", to, "--json"]));
+    assert_eq!(refused["code"], "disk_full", "{refused}");
+    disk.remount(&format!("size={}", taken + missing + 1_000_000));
     let got = ben.json(&["get", link, "-o", to]).remove(0);
+    drop(ada);
     assert_eq!(got["files"][0]["path"], disk.path().join("film.mp4").to_str().unwrap());
     assert!(std::fs::read(disk.path().join("film.mp4")).unwrap() == film, "not the same film");
 

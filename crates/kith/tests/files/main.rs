@@ -2,6 +2,8 @@
 
 #[path = "../fixture/mod.rs"]
 mod fixture;
+#[path = "../../benches/support/liar.rs"]
+mod liar;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -57,15 +59,27 @@ impl Person {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("kith was built")
     }
 
-    /// Ends the node as a power cut would end it, but for the disk, and starts it again on the same port.
-    pub(crate) fn kill_and_start(&mut self) {
-        let port = self.node.said("addr").rsplit_once(':').expect("an address").1.to_owned();
+    /// Ends the node as a power cut would end it, but for the disk.
+    pub(crate) fn kill(&mut self) {
         self.node.signal("KILL");
         self.node.ended();
+    }
+
+    /// Starts the node again on the same port, one that reaches these peers.
+    pub(crate) fn start_again(&mut self, peers: &[&str]) {
+        let port = self.node.said("addr").rsplit_once(':').expect("an address").1.to_owned();
         let dir = self.node.dir.clone();
         let mut command = up(&dir);
         command.env("KITH_BIND", format!("127.0.0.1:{port}"));
+        for peer in peers {
+            command.args(["--peer", peer]);
+        }
         self.node = Node::of(command, &dir);
+    }
+
+    pub(crate) fn kill_and_start(&mut self) {
+        self.kill();
+        self.start_again(&[]);
     }
 
     /// Bytes that came over the network since the node's start.
@@ -78,6 +92,9 @@ impl Person {
 pub(crate) fn link(shared: &Value) -> &str {
     shared["link"].as_str().expect("a link")
 }
+
+/// As the liar calls it.
+use noise as random_bytes;
 
 /// Bytes that look random, the same ones each time.
 pub(crate) fn noise(seed: u64, size: usize) -> Vec<u8> {
