@@ -26,10 +26,11 @@ use crate::store::Expected;
 
 /// Files that one `blobs.files` returns where the page names no limit.
 const DEFAULT_READ: usize = 100;
-/// Small files of one blob that are written at once. Bounds what waits in memory.
-const MAX_PARTS: usize = 4_096;
+/// Small files of one blob that are written at once. Bounds what waits in memory, with those under way:
+/// 16,384 paths.
+const MAX_PARTS: usize = 1_024;
 /// Steps that were read from a folder's list and wait.
-const QUEUE: usize = 16;
+const QUEUE: usize = 8;
 
 /// A file of a folder, and the blob that it is a part of.
 pub(super) struct InFolder {

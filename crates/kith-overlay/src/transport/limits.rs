@@ -14,9 +14,9 @@ pub const STRANGER_WINDOW: u32 = 1024 * 1024;
 pub const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 /// Bytes that a peer may have under way on one stream: 80 Mbit/s at a round trip of 100 ms. With a larger
 /// one a reader that is slow would lose the connection, for the transport (noq 1.4) ends it where more
-/// than [`STREAM_PIECES`] packets of a stream wait to be read.
+/// than 1,024 packets of a stream wait to be read.
 pub const STREAM_WINDOW: u32 = 1024 * 1024;
-/// See [`STREAM_WINDOW`].
+/// Packets of a stream that may wait to be read.
 const STREAM_PIECES: u32 = 1024;
 /// Bytes of a stream in the smallest full packet: of 1,200, the rest is headers and other frames.
 const LEAST_PIECE: u32 = 1100;
