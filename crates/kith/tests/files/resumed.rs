@@ -26,9 +26,16 @@ fn written(part: &Path, bytes: &[u8]) -> u64 {
 }
 
 /// Bytes of the disk that a file has; none, where it is missing.
+#[cfg(unix)]
 fn taken(path: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt;
     fs::metadata(path).map_or(0, |metadata| metadata.blocks() * 512)
+}
+
+/// Bytes of a file; none, where it is missing.
+#[cfg(not(unix))]
+fn taken(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
 #[test]
