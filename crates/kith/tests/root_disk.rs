@@ -1,5 +1,7 @@
 //! A full disk and a read-only one: said clearly, and nothing lost. Needs root to mount them.
 
+#![cfg(unix)]
+
 mod fixture;
 mod support;
 
