@@ -154,6 +154,7 @@ async fn a_changed_file_is_not_believed_and_left_files_are_removed() {
     std::fs::write(dir.path().join("blobs").join(left), b"left by a crash").unwrap();
     std::fs::write(dir.path().join("blobs").join("mine.txt"), b"not ours").unwrap();
     let store = open(&dir);
+    store.sweep_files().await.unwrap();
     assert_eq!(files(&dir), 3);
     assert!(matches!(store.whole_blob(&hash).await, Err(StoreError::Damaged)));
     store.delete_damaged_blob(&hash).await.unwrap();
