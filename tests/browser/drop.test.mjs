@@ -75,9 +75,10 @@ async function saved(page, name) {
 }
 
 test('the link of one page opens the same files on another node', async () => {
+  // The picture and the link come together, a while after the page.
+  await pageA.getByRole('img', { name: /QR code/ }).waitFor();
   const link = await pageA.locator('#link').inputValue();
   assert.match(link, /^kith:\/\//);
-  await pageA.getByRole('img', { name: /QR code/ }).waitFor();
   const [opened] = await b.cli('open', link, '--yes');
   pageB = await open(opened.url);
   await pageA.getByText('online', { exact: false }).first().waitFor();

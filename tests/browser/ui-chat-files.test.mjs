@@ -77,10 +77,10 @@ test('sending tells how far it is, and can be given up', async () => {
   await page.getByText(/ of 30 MB sent/).waitFor();
   await page.getByRole('progressbar', { name: 'film.bin: sent' }).waitFor();
   await page.getByRole('button', { name: 'Cancel' }).click();
-  assert.equal(await page.locator('article').count(), 0);
   // It is back where it was written.
-  assert.equal(await box(page).inputValue(), 'A large one');
   await page.getByRole('button', { name: 'Remove film.bin' }).waitFor();
+  assert.equal(await page.locator('article').count(), 0);
+  assert.equal(await box(page).inputValue(), 'A large one');
   release();
   while (fixture.room.files.cut === 0) await new Promise((done) => setImmediate(done));
   assert.equal(fixture.room.entries.length, 0);

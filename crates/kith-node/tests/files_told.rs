@@ -57,6 +57,19 @@ fn states(events: EventStream, hash: &str) -> impl futures_util::Stream<Item = F
     Box::pin(states)
 }
 
+/// Bob joins Ada's space, and knows what is in it.
+async fn learns(a: &Node, space: &SpaceId, b: &Node) -> Caller {
+    let invite = Invite { target: space.to_string() };
+    let link = a.spaces_invite(&Caller::Owner, invite).await.expect("it is ours").link;
+    let (page, _) = open(b, &link).await;
+    let from_start = Subscription::Entries { after: 0, kind: None };
+    let mut entries = b.subscribe(&page, from_start).await.expect("it is told");
+    let names_a_file =
+        |event| matches!(event, Event::Entry(event) if !event.entry.attachments.is_empty());
+    while !names_a_file(entries.next().await.expect("the space is here")) {}
+    page
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_only_read_is_told_as_it_comes() {
     let dirs = [TempDir::new().unwrap(), TempDir::new().unwrap()];
@@ -65,14 +78,7 @@ async fn a_file_that_is_only_read_is_told_as_it_comes() {
     // No two groups are the same.
     let film: Vec<u8> = (0..6_000_000_u32).flat_map(u32::to_le_bytes).collect();
     let file = add(&a, &page_a, &space, "film.webm", &film).await;
-    let invite = Invite { target: space.to_string() };
-    let link = a.spaces_invite(&Caller::Owner, invite).await.unwrap().link;
-    let (page_b, _) = open(&b, &link).await;
-    let mut entries =
-        b.subscribe(&page_b, Subscription::Entries { after: 0, kind: None }).await.unwrap();
-    while !matches!(entries.next().await, Some(Event::Entry(event)) if !event.entry.attachments.is_empty())
-    {
-    }
+    let page_b = learns(&a, &space, &b).await;
 
     let mut told = states(watch(&b, &page_b).await, &file.hash);
     let reading = {
@@ -121,14 +127,7 @@ async fn a_reader_that_goes_away_leaves_a_file_that_rests() {
     let (a, b) = (start(dirs[0].path(), "Ada", &[]).await, start(dirs[1].path(), "Bob", &[]).await);
     let (page_a, space) = open(&a, "chat").await;
     let file = add(&a, &page_a, &space, "film.webm", &[7; 3_000_000]).await;
-    let invite = Invite { target: space.to_string() };
-    let link = a.spaces_invite(&Caller::Owner, invite).await.unwrap().link;
-    let (page_b, _) = open(&b, &link).await;
-    let mut entries =
-        b.subscribe(&page_b, Subscription::Entries { after: 0, kind: None }).await.unwrap();
-    while !matches!(entries.next().await, Some(Event::Entry(event)) if !event.entry.attachments.is_empty())
-    {
-    }
+    let page_b = learns(&a, &space, &b).await;
     // Nobody who has it is there.
     a.close().await;
     let mut told = states(watch(&b, &page_b).await, &file.hash);

@@ -307,12 +307,14 @@ async fn another_file_in_the_parts_place_is_left_alone() {
         let (part, other) = (fixture.data(), fixture.dir.path().join("other"));
         // A copy of what was there, so that its bytes would verify.
         fs::copy(&part, &other).unwrap();
-        fs::remove_file(&part).unwrap();
+        // Made before the part goes: a file made afterwards may get the part's inode.
+        let instead = fixture.dir.path().join("instead");
         if is_link {
-            std::os::unix::fs::symlink(&other, &part).unwrap();
+            std::os::unix::fs::symlink(&other, &instead).unwrap();
         } else {
-            fs::copy(&other, &part).unwrap();
+            fs::copy(&other, &instead).unwrap();
         }
+        fs::rename(&instead, &part).unwrap();
         let before = fs::read(&other).unwrap();
         let store = fixture.open().await;
         store.read_blob(&fixture.hash, 0, 1).await.unwrap_err();

@@ -107,6 +107,14 @@ mod tests {
             bytes
         };
         let places = [0, 64, part, 2 * part, part << 16, part << 32, u64::MAX - 63];
+        for boundary in [part, part << 16, part << 32] {
+            let mut across = [0; 1024];
+            key.apply(boundary - 512, &mut across);
+            let (mut before, mut after) = ([0; 512], [0; 512]);
+            key.apply(boundary - 512, &mut before);
+            key.apply(boundary, &mut after);
+            assert_eq!(across, *[before, after].concat());
+        }
         let all: HashSet<_> = places.into_iter().map(sealed).collect();
         assert_eq!(all.len(), places.len(), "a keystream that repeats shows what it seals");
     }

@@ -142,14 +142,17 @@ mod tests {
         writer.finish().unwrap().into()
     }
 
+    /// The start of a list whose reading is counted.
+    fn start(list: &Rc<[u8]>, read: &Rc<Cell<u64>>) -> Place<Counted> {
+        let counted = Counted(Cursor::new(list.clone()), read.clone());
+        Place::start(FolderReader::new(counted).unwrap()).unwrap()
+    }
+
     #[test]
     fn a_hundred_thousand_names_are_read_once_however_many_pages_they_come_in() {
         let (list, read) = (list(), Rc::new(Cell::new(0)));
         let lists = Lists::default();
-        let open = || {
-            let counted = Counted(Cursor::new(list.clone()), read.clone());
-            Place::start(FolderReader::new(counted).unwrap()).unwrap()
-        };
+        let open = || start(&list, &read);
         let mut last = String::new();
         let mut seen = 0;
         loop {
@@ -177,10 +180,7 @@ mod tests {
     fn who_goes_back_begins_anew_and_spoils_nobodys_place() {
         let (list, read) = (list(), Rc::new(Cell::new(0)));
         let lists = Lists::default();
-        let open = || {
-            let counted = Counted(Cursor::new(list.clone()), read.clone());
-            Place::start(FolderReader::new(counted).unwrap()).unwrap()
-        };
+        let open = || start(&list, &read);
         let find = |n: u64| {
             let wanted = path(n);
             let place = lists.take(&KEY, |passed| passed < wanted.as_str());

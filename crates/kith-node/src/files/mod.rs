@@ -2,8 +2,8 @@
 //! gets by a link.
 //!
 //! - `transfers`: files and folders that come; `fetch`: one blob of them; `meter`: how far and how fast.
-//! - `folder` and `lists`: what is in a folder; `pack`: making one blob of it; `walk`, `names` and `export`: the way
-//!   from and to disk.
+//! - `folder` and `lists`: what is in a folder; `pack`: making one blob of it; `walk`, `names` and
+//!   `export`: the way from and to disk.
 //! - `share`, `get`: what the command line does, as `jobs`.
 //! - `free`: deleting what is held of a space's files.
 //! - `door`: what pages read and hand in (`uploads`); `listing` and `news`: what they are told.

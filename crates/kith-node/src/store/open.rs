@@ -114,7 +114,6 @@ impl Store {
     pub async fn close(&self) {
         self.blobs().end();
         self.keep_transfers().await;
-        self.blobs().close();
         self.0.writer.close().await;
         self.0.shared.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }

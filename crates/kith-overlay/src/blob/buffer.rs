@@ -1,13 +1,13 @@
 //! Memory for parts of blobs, used again and again.
 
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, RangeInclusive};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
 /// Bytes of the buffers that are kept: parts of 256 KiB, with the pairs that stand before their groups.
 /// The system takes larger ones back at each release, and gives them anew page by page.
-const KEPT_LENGTHS: std::ops::RangeInclusive<usize> = 64 * 1024..=320 * 1024;
+const KEPT_LENGTHS: RangeInclusive<usize> = 64 * 1024..=320 * 1024;
 
 /// Buffers that are kept. Bounds what a node that rests has of them at 2.5 MiB.
 const MAX_KEPT: usize = 8;

@@ -5,11 +5,10 @@
 //! it in the blob's order, and holds a hash for each level of the tree. Both say where in the stored
 //! tree a hash pair goes, and write nothing themselves.
 
-use blake3::hazmat::{HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
-use blake3::{Hash, Hasher};
+use blake3::Hash;
 
 use super::groups::{GROUP, groups_of};
-use super::tree::PAIR;
+use super::tree::{PAIR, hash_data, hash_pair};
 
 /// Bytes of a block: 1 MiB, what is read at once, and what of the next cache fits beside it. A power
 /// of two, and of groups.
@@ -52,11 +51,7 @@ pub fn hash_block(size: u64, block: u64, data: &[u8]) -> HashedBlock {
 fn subtree(start: u64, data: &[u8], is_root: bool, pairs: &mut Vec<u8>) -> [u8; 32] {
     let groups = groups_of(data.len() as u64);
     if groups == 1 {
-        if is_root {
-            return blake3::hash(data).into();
-        }
-        let mut hasher = Hasher::new();
-        return hasher.set_input_offset(start).update(data).finalize_non_root();
+        return hash_data(start, data, is_root);
     }
     let own = pairs.len();
     pairs.resize(own + PAIR, 0);
@@ -66,11 +61,7 @@ fn subtree(start: u64, data: &[u8], is_root: bool, pairs: &mut Vec<u8>) -> [u8; 
     let right = subtree(start + left_data.len() as u64, right_data, false, pairs);
     pairs[own..own + 32].copy_from_slice(&left);
     pairs[own + 32..own + PAIR].copy_from_slice(&right);
-    if is_root {
-        merge_subtrees_root(&left, &right, Mode::Hash).into()
-    } else {
-        merge_subtrees_non_root(&left, &right, Mode::Hash)
-    }
+    hash_pair(&left, &right, is_root)
 }
 
 /// Groups of the left subtree of one of so many groups, two at least.
@@ -145,12 +136,7 @@ impl TreeBuilder {
         bytes[..32].copy_from_slice(&left.2);
         bytes[32..].copy_from_slice(&right.2);
         pair(place(self.groups, first, groups), bytes);
-        let hash = if is_root {
-            merge_subtrees_root(&left.2, &right.2, Mode::Hash).into()
-        } else {
-            merge_subtrees_non_root(&left.2, &right.2, Mode::Hash)
-        };
-        self.waiting.push((first, groups, hash));
+        self.waiting.push((first, groups, hash_pair(&left.2, &right.2, is_root)));
     }
 
     /// The blob's hash, once all blocks were taken.

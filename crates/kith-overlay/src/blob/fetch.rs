@@ -194,11 +194,8 @@ impl FetchSteer {
     /// Up to which byte everything is stored that stands from this one on; the same byte where it is
     /// missing.
     pub fn held_from(&self, at: u64) -> u64 {
-        let group = at / GROUP;
-        let held = self.shared.held();
-        let next = held.ranges().partition_point(|range| range.end <= group);
-        let here = held.ranges().get(next).filter(|range| range.start <= group);
-        here.map_or(at, |range| range.end.saturating_mul(GROUP).max(at))
+        let end = self.shared.held().end_of(at / GROUP);
+        end.map_or(at, |end| end.saturating_mul(GROUP).max(at))
     }
 
     /// Waits until the byte is stored; what follows it, up to `end`, is fetched first meanwhile.

@@ -52,6 +52,12 @@ impl Groups {
         &self.0
     }
 
+    /// Where the range ends that a group is in; none where it is in none.
+    pub fn end_of(&self, group: u64) -> Option<u64> {
+        let at = self.0.partition_point(|range| range.end <= group);
+        self.0.get(at).filter(|range| range.start <= group).map(|range| range.end)
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -203,6 +209,10 @@ mod tests {
             prop_assert!(a.0.windows(2).all(|pair| pair[0].end < pair[1].start));
             prop_assert_eq!(set(&a.without(&b)), &set(&a) - &set(&b));
             prop_assert_eq!(set(&a.within(&b)), &set(&a) & &set(&b));
+            for group in 0..50 {
+                let held = (group..).take_while(|next| set(&a).contains(next)).last();
+                prop_assert_eq!(a.end_of(group), held.map(|last| last + 1));
+            }
             let mut both = a.clone();
             both.extend(&b);
             prop_assert_eq!(set(&both), &set(&a) | &set(&b));

@@ -2,12 +2,11 @@
 
 use std::ops::Range;
 
-use blake3::hazmat::{HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
-use blake3::{Hash, Hasher};
+use blake3::Hash;
 
 use super::build::left_of;
 use super::groups::{GROUP, Groups, groups_of};
-use super::tree::{Item, PAIR, split_pair};
+use super::tree::{Item, PAIR, hash_data, hash_pair, split_pair};
 
 /// Goes down a blob's tree, from the root, to each group that is not held, as far as what stands in
 /// the files is the blob's.
@@ -51,12 +50,7 @@ impl Search {
     pub fn upcoming(&mut self) -> Option<Look> {
         while let Some(next) = self.waiting.last() {
             let below = next.first..next.first + next.groups;
-            let ranges = self.held.ranges();
-            let at = ranges.partition_point(|range| range.end <= below.start);
-            let is_held = ranges
-                .get(at)
-                .is_some_and(|range| range.start <= below.start && below.end <= range.end);
-            if is_held {
+            if self.held.end_of(below.start).is_some_and(|end| below.end <= end) {
                 self.waiting.pop();
                 continue;
             }
@@ -77,23 +71,13 @@ impl Search {
         let Some(next) = self.waiting.pop() else { return false };
         let is_root = next.groups == groups_of(self.size);
         if next.groups == 1 {
-            let hash = if is_root {
-                blake3::hash(bytes).into()
-            } else {
-                let mut hasher = Hasher::new();
-                hasher.set_input_offset(next.first * GROUP).update(bytes).finalize_non_root()
-            };
+            let hash = hash_data(next.first * GROUP, bytes, is_root);
             return Hash::from(hash) == Hash::from(next.hash);
         }
         let Some((left, right)) = split_pair(bytes).filter(|_| bytes.len() == PAIR) else {
             return false;
         };
-        let hash = if is_root {
-            merge_subtrees_root(&left, &right, Mode::Hash)
-        } else {
-            Hash::from(merge_subtrees_non_root(&left, &right, Mode::Hash))
-        };
-        if hash != Hash::from(next.hash) {
+        if Hash::from(hash_pair(&left, &right, is_root)) != Hash::from(next.hash) {
             return false;
         }
         let of_left = left_of(next.groups);

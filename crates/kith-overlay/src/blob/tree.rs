@@ -122,26 +122,16 @@ impl Walk {
                 if left {
                     self.expected.push(Hash::from(l));
                 }
-                if is_root {
-                    merge_subtrees_root(&l, &r, Mode::Hash)
-                } else {
-                    Hash::from(merge_subtrees_non_root(&l, &r, Mode::Hash))
-                }
+                hash_pair(&l, &r, is_root)
             }
             BaoChunk::Leaf { start_chunk, size, is_root, .. } => {
                 if bytes.len() != size {
                     return Err(NotTheBlob);
                 }
-                if is_root {
-                    blake3::hash(bytes)
-                } else {
-                    let mut hasher = Hasher::new();
-                    hasher.set_input_offset(start_chunk.to_bytes());
-                    Hash::from(hasher.update(bytes).finalize_non_root())
-                }
+                hash_data(start_chunk.to_bytes(), bytes, is_root)
             }
         };
-        if actual != expected {
+        if Hash::from(actual) != expected {
             self.expected.clear();
             return Err(NotTheBlob);
         }
@@ -152,6 +142,24 @@ impl Walk {
     /// The groups that bytes of the blob touch.
     pub fn groups(range: &Range<u64>) -> Range<u64> {
         range.start / GROUP..range.end.div_ceil(GROUP).max(range.start / GROUP + 1)
+    }
+}
+
+/// The hash of a group's bytes, which stand at `start` in the blob.
+pub(super) fn hash_data(start: u64, bytes: &[u8], is_root: bool) -> [u8; 32] {
+    if is_root {
+        return blake3::hash(bytes).into();
+    }
+    let mut hasher = Hasher::new();
+    hasher.set_input_offset(start).update(bytes).finalize_non_root()
+}
+
+/// The hash of two subtrees.
+pub(super) fn hash_pair(left: &[u8; 32], right: &[u8; 32], is_root: bool) -> [u8; 32] {
+    if is_root {
+        merge_subtrees_root(left, right, Mode::Hash).into()
+    } else {
+        merge_subtrees_non_root(left, right, Mode::Hash)
     }
 }
 

@@ -45,10 +45,11 @@ pub(in crate::store) struct Blobs {
     spools: AtomicU64,
     /// Whether the folder's own name survives a power cut.
     named: AtomicBool,
-    /// Whether the store is closed. Held while a file is swept.
-    closed: Mutex<bool>,
-    /// Whether the store is being closed: what was not found again by then is found at the next start.
+    /// Whether the store is being closed: what was not found again, or not swept, by then, is at the next
+    /// start.
     is_ended: AtomicBool,
+    /// Held while a file is swept.
+    sweeping: Mutex<()>,
 }
 
 /// A file of a blob.
@@ -138,8 +139,8 @@ impl Blobs {
             run: now_ms(),
             spools: AtomicU64::new(0),
             named: AtomicBool::new(false),
-            closed: Mutex::new(false),
             is_ended: AtomicBool::new(false),
+            sweeping: Mutex::default(),
         }
     }
 
@@ -151,7 +152,7 @@ impl Blobs {
         let listed = self.disk.list(&self.dir, &mut |name| {
             names.push(name);
             if names.len() == SWEPT {
-                failed = self.sweep_names(database, &names).err().or(failed.take());
+                failed = self.sweep_names(database, &names).err();
                 names.clear();
             }
             failed.is_none()
@@ -176,6 +177,7 @@ impl Blobs {
             match hash.and_then(|hash| <[u8; 32]>::try_from(hash).ok()) {
                 Some(hash) => left.push(hash),
                 None if name.starts_with(SPOOL) && !name.starts_with(&self.spool_prefix()) => {
+                    let _sweeping = self.begin_sweeping()?;
                     remove(&*self.disk, &self.dir.join(name));
                 }
                 // What has another name is none of ours.
@@ -197,10 +199,7 @@ impl Blobs {
 
     /// Removes a blob's files, unless it is on its way, or has got its row by now.
     fn sweep_blob(&self, database: &Database, hash: &[u8; 32]) -> Result<(), StoreError> {
-        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        if *closed {
-            return Err(StoreError::Closed);
-        }
+        let _sweeping = self.begin_sweeping()?;
         let claim = {
             let mut opened = self.opened();
             if opened.blobs.contains_key(hash) || !opened.is_free(hash) {
@@ -216,9 +215,9 @@ impl Blobs {
         Ok(())
     }
 
-    /// From then on nothing is swept: the directory may be somebody else's.
-    pub(in crate::store) fn close(&self) {
-        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    fn begin_sweeping(&self) -> Result<MutexGuard<'_, ()>, StoreError> {
+        let sweeping = self.sweeping.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_ended.load(Ordering::Relaxed) { Err(StoreError::Closed) } else { Ok(sweeping) }
     }
 
     fn opened(&self) -> MutexGuard<'_, Opened> {
@@ -386,9 +385,11 @@ impl Blobs {
         self.sync_names()
     }
 
-    /// Ends what looks for a transfer's progress, and does not begin it again.
+    /// Ends what looks for a transfer's progress, and does not begin it again. From then on nothing is
+    /// swept, either: the directory may be somebody else's.
     pub(in crate::store) fn end(&self) {
         self.is_ended.store(true, Ordering::Relaxed);
+        drop(self.sweeping.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// The disk.

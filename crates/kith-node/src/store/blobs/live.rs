@@ -172,12 +172,8 @@ impl Live {
         leaving: &Leaving,
     ) -> io::Result<Option<Bytes>> {
         let held = {
-            let state = self.state();
-            let ranges = state.blob.held.ranges();
-            let group = offset / GROUP;
-            let at = ranges.partition_point(|range| range.end <= group);
-            let range = ranges.get(at).filter(|range| range.start <= group);
-            range.map_or(0, |range| range.end.saturating_mul(GROUP).min(self.size))
+            let end = self.state().blob.held.end_of(offset / GROUP);
+            end.map_or(0, |end| end.saturating_mul(GROUP).min(self.size))
         };
         match usize::try_from(held.saturating_sub(offset)).unwrap_or(usize::MAX).min(most) {
             0 if offset < self.size => Ok(None),
