@@ -8,7 +8,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::{Anchor, Figure, Kith, Page, anchor_main, raw_stream};
+use support::{Anchor, Figure, Kith, Page, Task, anchor_main, raw_stream};
 
 /// Messages timed.
 const MESSAGES: usize = 200;
@@ -43,7 +43,7 @@ async fn start_and_idle() {
     let (mut memory, mut bare_memory, mut work) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..2 * RUNS {
         kith.stop().await;
-        let mut bare = Anchor::start().await;
+        let mut bare = Anchor::start(Task::Rest).await;
         bare_ready.push(bare.ready.as_secs_f64() * 1e3);
         ready.push(kith.start().await.as_secs_f64() * 1e3);
         if run % 2 == 0 {

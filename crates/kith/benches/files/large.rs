@@ -1,20 +1,16 @@
 //! One large file.
 
 use std::fs;
-use std::hint::black_box;
 use std::path::Path;
 use std::time::Instant;
 
 use tempfile::TempDir;
 
-use crate::support::{Figure, anchors, cpu_seconds};
+use crate::support::{Figure, anchors};
 use crate::{GIB, MIB, RUNS, file, get, pair, same, share};
 
 /// Bytes of the large file: 2 GiB.
 const LARGE: usize = 2048 * MIB;
-
-/// Memory that is touched before, if there is twice as much: 8 GiB.
-const TOUCHED: u64 = 8 << 30;
 
 /// What was measured, a sample for each run.
 #[derive(Default)]
@@ -26,6 +22,7 @@ struct Samples {
     work: Vec<f64>,
     get_work: Vec<f64>,
     raw_work: Vec<f64>,
+    raw_within: Vec<f64>,
     memory: Vec<f64>,
     memory_small: Vec<f64>,
 }
@@ -35,7 +32,6 @@ pub(crate) async fn run() {
     let dir = TempDir::new().expect("a folder");
     let (tiny, large) = (dir.path().join("tiny.bin"), dir.path().join("large.bin"));
     file(&tiny, MIB);
-    touch_memory();
     file(&large, LARGE);
     let mut samples = Samples::default();
     for _ in 0..RUNS {
@@ -44,22 +40,13 @@ pub(crate) async fn run() {
     print(samples);
 }
 
-/// Memory of a virtual machine that its system never used is slow at the first time. What writes files
-/// takes new memory for them all the time, and the stream it is measured against none.
-fn touch_memory() {
-    let info = fs::read_to_string("/proc/meminfo").expect("Linux tells it");
-    let available = info.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let kib = available.and_then(|kib| kib.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    let bytes = (kib.expect("a number") * 1024 / 2).min(TOUCHED);
-    black_box(vec![1_u8; usize::try_from(bytes).expect("it fits into memory")]);
-}
-
 async fn once(dir: &Path, tiny: &Path, large: &Path, samples: &mut Samples) {
     let rate = |seconds: f64| LARGE as f64 / MIB as f64 / seconds;
     let work = |seconds: f64| seconds / (LARGE as f64 / GIB);
-    let before = cpu_seconds(std::process::id());
-    samples.raw.push(rate(anchors::iroh_stream(LARGE).await));
-    samples.raw_work.push(work(cpu_seconds(std::process::id()) - before));
+    let raw = anchors::iroh_stream(LARGE).await;
+    samples.raw.push(rate(raw.seconds));
+    samples.raw_work.push(work(raw.cpu));
+    samples.raw_within.push(rate(anchors::iroh_stream_within(LARGE).await.seconds));
     let copied = dir.join("tcp.bin");
     samples.tcp.push(rate(anchors::tcp(large, &copied)));
     fs::remove_file(copied).expect("it was made");
@@ -85,13 +72,17 @@ async fn once(dir: &Path, tiny: &Path, large: &Path, samples: &mut Samples) {
 }
 
 fn print(samples: Samples) {
-    let Samples { got, both, raw, tcp, work, get_work, raw_work, memory, memory_small } = samples;
-    let stream = "one raw iroh stream, no files";
+    let Samples { got, both, raw, tcp, work, get_work, raw_work, raw_within, .. } = samples;
+    let Samples { memory, memory_small, .. } = samples;
+    let stream = "one raw iroh stream between two processes, no files";
     Figure::new("get 2 GiB, file to file, private", "MiB/s", "ratio ≥ 0.9", got.clone())
         .against(stream, raw.clone())
         .print();
     Figure::new("share and get 2 GiB: hashed, then file to file", "MiB/s", "ratio ≥ 0.9", both)
         .against(stream, raw)
+        .print();
+    Figure::new("get 2 GiB, beside a stream that stays in one process", "MiB/s", "", got.clone())
+        .against("one raw iroh stream, both ends in one process, no files", raw_within)
         .print();
     Figure::new("get 2 GiB, beside plain TCP", "MiB/s", "", got)
         .against("file to file over plain TCP", tcp)

@@ -21,7 +21,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{Kith, begin, random_bytes};
+use crate::support::{Kith, WarmMemory, anchor_main, begin, random_bytes};
 
 /// Runs of each. What takes long is measured no oftener.
 const RUNS: usize = 5;
@@ -31,10 +31,14 @@ const MIB: usize = 1024 * 1024;
 const GIB: f64 = 1024.0 * 1024.0 * 1024.0;
 
 fn main() {
+    if anchor_main() {
+        return;
+    }
     // `cargo test --benches` and `cargo bench -- --list` ask for something else.
     if !std::env::args().any(|arg| arg == "--bench") {
         return;
     }
+    let _warm = WarmMemory::new();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         if begin("large") {

@@ -2,57 +2,98 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use bytes::Bytes;
 use iroh::endpoint::{QuicTransportConfig, VarInt};
-use iroh::{Endpoint, EndpointAddr, TransportAddr};
+use iroh::{Endpoint, EndpointAddr, SecretKey, TransportAddr};
+use tokio::sync::oneshot;
 
-use super::anchor::builder;
+use super::anchor::{Anchor, Task, builder};
+use super::{cpu_seconds, random_bytes};
 
 /// Bytes that are copied at once.
 const PART: usize = 256 * 1024;
 
-/// Seconds for so many bytes over one stream of two endpoints of this process, which nobody looks at,
-/// with the windows that kith has.
-pub(crate) async fn iroh_stream(bytes: usize) -> f64 {
-    let (from, to) = (end().await, end().await);
-    let addrs = to.bound_sockets().into_iter().map(TransportAddr::Ip);
-    let addr = EndpointAddr::from_parts(to.id(), addrs);
-    let accepting = async { to.accept().await.expect("open").await.expect("it connects") };
-    let dialling = async { from.connect(addr, b"bench").await.expect("it connects") };
-    let (dialled, accepted) = tokio::join!(dialling, accepting);
-    let part = Bytes::from(super::random_bytes(3, PART));
-    let started = Instant::now();
-    let reading = tokio::spawn(async move {
-        let mut recv = accepted.accept_uni().await.expect("a stream");
-        let mut came = 0;
-        while let Some(chunk) = recv.read_chunk(1024 * 1024).await.expect("open") {
-            came += chunk.len();
-        }
-        came
-    });
-    let mut send = dialled.open_uni().await.expect("a stream");
+/// The keys of a stream's ends.
+const READER: [u8; 32] = [7; 32];
+const WRITER: [u8; 32] = [8; 32];
+
+/// What a stream took.
+pub(crate) struct Stream {
+    pub(crate) seconds: f64,
+    /// Processor time of both ends.
+    pub(crate) cpu: f64,
+}
+
+/// So many bytes over one stream of two endpoints, with the windows that kith has. Nobody looks at
+/// them. Each end is a process, as nodes are.
+pub(crate) async fn iroh_stream(bytes: usize) -> Stream {
+    let mut reader = Anchor::start(Task::Read).await;
+    let addr = reader.said.parse().expect("an address");
+    let stream = write_stream(addr, bytes, || reader.cpu_seconds()).await;
+    reader.stop().await;
+    stream
+}
+
+/// The same with both ends in this process, which nodes can't be.
+pub(crate) async fn iroh_stream_within(bytes: usize) -> Stream {
+    let (tell, told) = oneshot::channel();
+    let reading = tokio::spawn(read_stream(move |addr| tell.send(addr).expect("it is waited for")));
+    let stream = write_stream(told.await.expect("it binds"), bytes, || 0.0).await;
+    reading.await.expect("no panic");
+    stream
+}
+
+/// `cpu_of_reader` is what its process took, where that is another one.
+async fn write_stream(addr: SocketAddr, bytes: usize, cpu_of_reader: impl Fn() -> f64) -> Stream {
+    let from = end(WRITER).await;
+    let reader = SecretKey::from_bytes(&READER).public();
+    let to = EndpointAddr::from_parts(reader, [TransportAddr::Ip(addr)]);
+    let connection = from.connect(to, b"bench").await.expect("it connects");
+    let part = Bytes::from(random_bytes(3, PART));
+    let cpu = || cpu_seconds(std::process::id()) + cpu_of_reader();
+    let (before, started) = (cpu(), Instant::now());
+    let mut send = connection.open_uni().await.expect("a stream");
     for _ in 0..bytes / PART {
         send.write_chunk(part.clone()).await.expect("open");
     }
     send.finish().expect("open");
-    assert_eq!(reading.await.expect("no panic"), bytes / PART * PART);
-    let took = started.elapsed().as_secs_f64();
+    let mut told = connection.accept_uni().await.expect("a stream");
+    let came = told.read_to_end(8).await.expect("a number");
+    assert_eq!(came, (bytes / PART * PART).to_be_bytes());
+    let stream = Stream { seconds: started.elapsed().as_secs_f64(), cpu: cpu() - before };
     from.close().await;
-    to.close().await;
-    took
+    stream
 }
 
-async fn end() -> Endpoint {
+/// The end that reads; says where it is bound, and how many bytes came.
+pub(crate) async fn read_stream(bound: impl FnOnce(SocketAddr)) {
+    let to = end(READER).await;
+    bound(to.bound_sockets()[0]);
+    let connection = to.accept().await.expect("open").await.expect("it connects");
+    let mut recv = connection.accept_uni().await.expect("a stream");
+    let mut came: usize = 0;
+    while let Some(chunk) = recv.read_chunk(1024 * 1024).await.expect("open") {
+        came += chunk.len();
+    }
+    let mut told = connection.open_uni().await.expect("a stream");
+    told.write_all(&came.to_be_bytes()).await.expect("open");
+    told.finish().expect("open");
+    connection.closed().await;
+    to.close().await;
+}
+
+async fn end(key: [u8; 32]) -> Endpoint {
     let transport = QuicTransportConfig::builder()
         .receive_window(VarInt::from_u32(8 * 1024 * 1024))
         .stream_receive_window(VarInt::from_u32(1024 * 1024))
         .build();
-    builder().transport_config(transport).bind().await.expect("it binds")
+    let builder = builder().secret_key(SecretKey::from_bytes(&key)).transport_config(transport);
+    builder.bind().await.expect("it binds")
 }
 
 /// Seconds from a file to another one over plain TCP on loopback.

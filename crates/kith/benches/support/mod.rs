@@ -8,14 +8,16 @@ mod door;
 mod figure;
 mod kith;
 mod liar;
+mod memory;
 mod page;
 pub(crate) mod raw_stream;
 mod unsynced;
 
-pub(crate) use anchor::{Anchor, anchor_main};
+pub(crate) use anchor::{Anchor, Task, anchor_main};
 pub(crate) use figure::{Figure, begin};
 pub(crate) use kith::Kith;
 pub(crate) use liar::Liar;
+pub(crate) use memory::WarmMemory;
 pub(crate) use page::Page;
 pub(crate) use unsynced::Unsynced;
 
