@@ -60,7 +60,8 @@ const names = (shelf, state, which) => [...new Set((state?.from ?? []).flatMap((
 function Words({ shelf, item, state }) {
   const stage = state?.stage ?? 'absent';
   const whole = shelf.sizeOf(item) ?? item.size;
-  const known = shelf.sizeOf(item) === undefined ? 'Folder' : size(whole);
+  const within = item.total ? ` in ${count(item.total.files, 'file', 'files')}` : '';
+  const known = shelf.sizeOf(item) === undefined ? 'Folder' : `${size(whole)}${within}`;
   const holders = shelf.holders(item);
   const mine = item.author === shelf.me?.id;
   const from = these(names(shelf, state, ({ sending }) => sending));

@@ -37,6 +37,7 @@ const REMEMBERED = 2_000;
  * @property {number} size
  * @property {string} type
  * @property {boolean} folder
+ * @property {{ size: number, files: number } | undefined} total What is in a folder, as its author says.
  * @property {string} url
  * @property {string} author
  *
@@ -53,15 +54,20 @@ const REMEMBERED = 2_000;
 /** @param {unknown} text @returns {text is string} */
 const isName = (text) => typeof text === 'string' && text !== '' && text.length <= LONGEST;
 
+/** @param {any} said */
+const isTotal = (said) => Number.isSafeInteger(said?.size) && said.size >= 0 && Number.isSafeInteger(said?.files) && said.files >= 0;
+
 /** What an entry drops, where it does. Others wrote its body, so nothing of it is taken on trust. @param {Entry} entry */
 function parse({ author, index, serial, time, body, attachments }) {
   if (!Array.isArray(attachments) || attachments.length === 0) return undefined;
   const said = typeof body === 'object' && body !== null && !(body instanceof Uint8Array) ? body : {};
   const paths = Array.isArray(said.paths) ? said.paths : [];
+  const totals = Array.isArray(said.totals) ? said.totals : [];
   /** @type {Item[]} */
   const items = attachments.map((file, at) => ({
     key: `${author}/${index}/${at}`, author, hash: file.hash, name: file.name, size: file.size, type: file.type, folder: file.folder, url: file.url,
     path: isName(paths[at]) ? paths[at] : file.name,
+    total: file.folder && isTotal(totals[at]) ? { size: totals[at].size, files: totals[at].files } : undefined,
   }));
   const folder = isName(said.folder) ? said.folder : '';
   const group = isName(said.group) ? `${author}/${said.group}` : `${author}/${index}`;
@@ -135,11 +141,13 @@ export class Shelf extends EventTarget {
     this.#changed();
   }
 
-  /** How large a file is; a folder, once that is known. @param {Item} item */
-  sizeOf({ hash, size, folder }) {
+  /** How large a file is; a folder, with all its files, as far as that is known. @param {Item} item */
+  sizeOf({ hash, size, folder, total }) {
     if (!folder) return size;
     const state = this.files.get(hash);
-    return state && ['complete', 'fetching', 'paused'].includes(state.stage) && state.size > 0 ? state.size : undefined;
+    // One that rests is as large as its list.
+    const isKnown = state && ['complete', 'fetching', 'paused'].includes(state.stage) && state.size > size;
+    return isKnown ? state.size : total?.size;
   }
 
   /** Someone's name; oneself is “You”. @param {string} id */

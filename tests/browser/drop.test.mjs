@@ -151,6 +151,7 @@ test('what the command line shared is there, comes, and is saved', async () => {
   const { link } = (await a.cli('share', shared)).at(-1);
   const [opened] = await b.cli('open', link, '--yes');
   const page = await open(opened.url);
+  await row(page, 'Shared').getByText('400 kB in 2 files').waitFor();
   await page.getByRole('button', { name: 'Get Shared' }).click();
   await row(page, 'Shared').getByText('here').waitFor();
   await page.getByRole('button', { name: 'Files in Shared' }).click();

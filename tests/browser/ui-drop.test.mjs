@@ -190,12 +190,12 @@ test('what others write is text, whatever it says', async () => {
   const bad = '<img src=x onerror="window.hit=1">';
   fixture.drop.names.set('eve', bad);
   const hash = fixture.drop.keep(bad, 'image/svg+xml', 9);
-  for (const json of [null, 7, 'text', [], { paths: 'x', folder: 7, group: [] }, { paths: [1, null], folder: bad, group: bad }]) fixture.drop.drop('eve', [hash], json);
+  for (const json of [null, 7, 'text', [], { paths: 'x', folder: 7, group: [] }, { paths: [1, null], folder: bad, group: bad }, { totals: [{ size: -1, files: bad }] }, { totals: bad }]) fixture.drop.drop('eve', [hash], json);
   fixture.drop.write('eve', { json: { type: 'files', paths: ['a'] } });
   fixture.drop.message('eve', { have: [[1, 2], null, ['x', 'y'], [hash.slice(0, 16), -1]] });
   fixture.drop.message('eve', { have: 'all' });
-  await page.locator('article').nth(5).waitFor();
-  assert.equal(await page.locator('article').count(), 6);
+  await page.locator('article').nth(7).waitFor();
+  assert.equal(await page.locator('article').count(), 8);
   assert.equal(await page.locator('.name').first().getAttribute('title'), bad);
   assert.equal(await page.evaluate('window.hit'), undefined);
 });

@@ -13,6 +13,7 @@ use kith_app::SpaceSecret;
 use kith_log::SpaceId;
 use kith_log::file::{Attachment, FileName, MediaType};
 use kith_overlay::storage::BlobScope;
+use serde::Serialize;
 
 use super::jobs::Job;
 use super::walk::Walk;
@@ -43,7 +44,19 @@ pub(super) struct Sharing {
     pub(super) left_out: Told,
 }
 
+/// What is in a folder, for those who have not seen its list.
+#[derive(Serialize)]
+struct Total {
+    size: u64,
+    files: u64,
+}
+
 impl Sharing {
+    /// Bytes and files that were read.
+    fn done(&self) -> (u64, u64) {
+        *self.done.lock().expect("no panic while held")
+    }
+
     /// Bytes of files were read.
     pub(super) fn read(&self, bytes: u64, files: u64) {
         let (bytes, files) = {
@@ -159,25 +172,30 @@ impl Inner {
             left_out: Told::default(),
         };
         let mut attachments = Vec::new();
+        let mut totals = Vec::new();
         for (path, name) in named {
             let is_folder =
                 fs::metadata(&path).map_err(|error| unreadable(&path, &error))?.is_dir();
+            let before = sharing.done();
             attachments.push(if is_folder {
                 self.pack_folder(&sharing, &path, name).await?
             } else {
                 let added = sharing.add(self, &path).await?;
                 attached(added, name)
             });
+            let (size, files) = sharing.done();
+            totals
+                .push(is_folder.then(|| Total { size: size - before.0, files: files - before.1 }));
         }
         if let (Some(_), Some(path)) = (&share.take, share.paths.first()) {
             // It is a copy by now.
             let _ = fs::remove_file(path);
         }
-        let body = Body::Json(serde_json::json!({ "type": "files" }));
+        let body = Body::Json(serde_json::json!({ "type": "files", "totals": totals }));
         self.spaces.append(&space, EntryKind::App, body, attachments.clone()).await?;
         self.tell_own(&space, attachments)?;
         let link = self.invite(&Invite { target: space.to_string() }).await?.link;
-        let (size, files) = *sharing.done.lock().expect("no panic while held");
+        let (size, files) = sharing.done();
         let left_out = std::mem::take(&mut *sharing.left_out.lock().expect("no panic while held"));
         self.changed();
         Ok(JobStage::Shared { link, space: space.to_string(), size, files, left_out })
