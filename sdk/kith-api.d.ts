@@ -143,6 +143,69 @@ export type Apps = {
 apps: Array<AppInfo>, };
 
 /**
+ * What an app asks, for the person to answer.
+ */
+export type Ask = { 
+/**
+ * Its id.
+ */
+ask: string, 
+/**
+ * The app's id.
+ */
+app: string, 
+/**
+ * The app's name.
+ */
+app_name: string, 
+/**
+ * The space of the page that asks.
+ */
+space: string, 
+/**
+ * The text that it offers; may be empty.
+ */
+text: string, 
+/**
+ * The file that it offers.
+ */
+file: FileRef | null, 
+/**
+ * Spaces that take it.
+ */
+to: Array<string>, 
+/**
+ * The app of those spaces, of which a new one can be made.
+ */
+to_app: string | null, };
+
+/**
+ * What an app asks, in short.
+ */
+export type AskInfo = { 
+/**
+ * Its id.
+ */
+ask: string, 
+/**
+ * The app's id.
+ */
+app: string, 
+/**
+ * The app's name.
+ */
+app_name: string, };
+
+/**
+ * What an app asks.
+ */
+export type AskRef = { 
+/**
+ * Its id.
+ */
+ask: string, };
+
+/**
  * A file that a new entry refers to: one that this page uploaded, or one of this space.
  */
 export type Attach = { 
@@ -240,6 +303,28 @@ found: number,
  * What it does now, or why it can't.
  */
 state: string, };
+
+/**
+ * What the person brought into a space, to be changed and sent there.
+ */
+export type Draft = { 
+/**
+ * The text; may be empty.
+ */
+text: string, 
+/**
+ * Files of this space that no entry names yet.
+ */
+files: Array<FileRef>, };
+
+/**
+ * A draft, where there is one.
+ */
+export type DraftTaken = { 
+/**
+ * The draft. It is told once.
+ */
+draft: Draft | null, };
 
 /**
  * Nothing.
@@ -820,6 +905,19 @@ from: string,
 body: Body, };
 
 /**
+ * What a page offers to a chat: a text, a file, or both.
+ */
+export type Offer = { 
+/**
+ * The text: 16,000 bytes at most.
+ */
+text?: string, 
+/**
+ * A file that this page handed in, or one of this space: 100 MB at most.
+ */
+file?: Attach, };
+
+/**
  * What to open.
  */
 export type OpenBegin = { 
@@ -1049,6 +1147,19 @@ export type Peers = {
  * Connected ones first.
  */
 peers: Array<PeerInfo>, };
+
+/**
+ * Where what an app offers goes.
+ */
+export type PlaceOffer = { 
+/**
+ * What the app asks.
+ */
+ask: string, 
+/**
+ * The space whose page gets it as a draft.
+ */
+space: string, };
 
 /**
  * Who is online in a space, oneself left out.
@@ -1392,7 +1503,11 @@ refused: Record<string, number>,
 /**
  * What needs the person.
  */
-problems: Array<Problem>, };
+problems: Array<Problem>, 
+/**
+ * What apps ask and the person has not answered, the oldest first.
+ */
+asks: Array<AskInfo>, };
 
 /**
  * What to be told of.
@@ -1458,6 +1573,11 @@ export interface Methods {
   "blobs.files": { params: FolderRead; reply: FolderFiles };
   /** A link that lets its holder into this space, for pages whose person granted `invite`. */
   "space.link": { params: Empty; reply: InviteLink };
+  /** Offers a text or a file to a chat, which the person chooses. Answered when they have, and the */
+  /** same whether they chose one or none. */
+  "space.offer": { params: Offer; reply: Empty };
+  /** Takes the next draft that the person brought into this space. */
+  "space.draft": { params: Empty; reply: DraftTaken };
   /** The state of the node. */
   "node.status": { params: Empty; reply: Status };
   /** Stops the node. */
@@ -1486,6 +1606,12 @@ export interface Methods {
   "open.confirm": { params: OpenConfirm; reply: OpenedSpace };
   /** Gives an opening up. */
   "open.cancel": { params: OpeningRef; reply: Empty };
+  /** What an app asks. */
+  "asks.look": { params: AskRef; reply: Ask };
+  /** Puts what an app offers into a space as a draft, with a copy of its file. */
+  "asks.place": { params: PlaceOffer; reply: OpenedSpace };
+  /** Answers what an app asks with nothing. */
+  "asks.refuse": { params: AskRef; reply: Empty };
   /** The spaces. */
   "spaces.list": { params: Empty; reply: Spaces };
   /** A new space of an installed app. */

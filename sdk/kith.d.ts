@@ -10,6 +10,7 @@ export type FileState = import('./blobs.js').FileState;
 export type FolderFile = import('./blobs.js').FolderFile;
 export type State = import('./connection.js').State;
 export type Attach = api.Attach;
+export type Draft = api.Draft;
 export type Entry = Omit<api.Entry, 'body'> & {
     body: any;
 };
@@ -105,4 +106,13 @@ export declare const space: {
         from: string;
         body: any;
     }, void, void>;
+    /**
+     * What the person brought here from another app, to be changed and sent: a text, and files that no entry
+     * names yet. Each is told once; null where there is none. Only kith's own Chat is brought any.
+     * @param {{ signal?: AbortSignal }} [options]
+     * @returns {Promise<Draft | null>}
+     */
+    draft(options?: {
+        signal?: AbortSignal;
+    }): Promise<Draft | null>;
 };

@@ -28,6 +28,7 @@ export { connection, Connection, KithError } from './connection.js';
 /** @typedef {import('./blobs.js').FolderFile} FolderFile */
 /** @typedef {import('./connection.js').State} State */
 /** @typedef {api.Attach} Attach */
+/** @typedef {api.Draft} Draft */
 
 /**
  * An entry of a log: as the node tells it, with the body as a value. `body` is the JSON value or the
@@ -205,5 +206,15 @@ export const space = {
     for await (const event of connection.subscribe(() => ({ to: 'messages' }), { signal, resumes: false })) {
       if (event.type === 'message') yield { from: event.from, body: decode(event.body) };
     }
+  },
+
+  /**
+   * What the person brought here from another app, to be changed and sent: a text, and files that no entry
+   * names yet. Each is told once; null where there is none. Only kith's own Chat is brought any.
+   * @param {{ signal?: AbortSignal }} [options]
+   * @returns {Promise<Draft | null>}
+   */
+  async draft(options) {
+    return (await connection.call('space.draft', {}, options)).draft;
   },
 };

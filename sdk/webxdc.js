@@ -11,6 +11,11 @@
   /** Largest realtime message, in bytes: the format's own limit. */
   const REALTIME_MAX_SIZE = 128_000;
 
+  /** Largest file that goes to a chat by kith, in bytes: the node's limit. A larger one can be saved. */
+  const FILE_MAX_SIZE = 100_000_000;
+  /** Longest text that goes to a chat by kith, in bytes of UTF-8: the node's limit. */
+  const TEXT_MAX_SIZE = 16_000;
+
   /** How long what is handed out stays readable for the browser, in ms. */
   const REVOKED_AFTER = 60_000;
 
@@ -18,6 +23,8 @@
   let listening;
   /** @type {{ leave(): void } | undefined} */
   let channel;
+  /** Whether the person is asked something by this page: one thing at a time. */
+  let asking = false;
   /** Updates are sent one after another. */
   let sending = Promise.resolve();
 
@@ -113,34 +120,72 @@
     div { display: flex; flex-wrap: wrap; gap: 8px; }
     button { min-height: 36px; padding: 4px 16px; border: 1px solid light-dark(#85887f, #7d857f); border-radius: 6px; background: none; color: inherit; font: inherit; cursor: pointer; max-width: 100%; overflow-wrap: anywhere; }
     button:hover { background: light-dark(#eeeeea, #262a28); }
+    button.main { border-color: light-dark(#0b6658, #62c9b2); background: light-dark(#0b6658, #62c9b2); color: light-dark(#fff, #05231c); }
+    button.main:hover { background: light-dark(#084f44, #8adbc8); }
+    button[aria-disabled=true] { opacity: .6; cursor: default; }
+    .said { min-height: 1.45em; color: light-dark(#5a5d57, #a5aca6); font-size: .875rem; }
+    .said.bad { color: light-dark(#a8231b, #f39a92); }
     :focus-visible { outline: 2px solid light-dark(#0b6658, #62c9b2); outline-offset: 2px; }`;
 
   /**
-   * Asks the person something that only a click of theirs may do. Resolves when it is closed.
+   * Asks the person something that only a click of theirs may do.
    * @param {string} title @param {string[]} lines
-   * @param {{ label: string, act: (done: () => void) => void }[]} choices
-   * @returns {Promise<void>}
+   * @param {{ label: string, main?: boolean, act: (done: () => void) => void }[]} choices The main one waits until it is `ready`.
    */
   function ask(title, lines, choices) {
     const make = (/** @type {string} */ tag, /** @type {string} */ text = '') => Object.assign(document.createElement(tag), { textContent: text });
     const host = make('div');
     const dialog = /** @type {HTMLDialogElement} */ (make('dialog'));
     const row = make('div');
-    for (const { label, act } of [...choices, { label: 'Close', act: (/** @type {() => void} */ done) => done() }]) {
-      const button = make('button', label);
-      button.onclick = () => act(() => dialog.close());
+    /** @type {HTMLButtonElement | undefined} */ let first;
+    for (const { label, main = false, act } of [...choices, { label: 'Close', act: (/** @type {() => void} */ done) => done() }]) {
+      const button = /** @type {HTMLButtonElement} */ (make('button', label));
+      button.onclick = () => { if (button.ariaDisabled !== 'true') act(() => dialog.close()); };
+      if (main) {
+        // It has the focus from the start, so it is not simply disabled.
+        Object.assign(button, { className: 'main', autofocus: true, ariaDisabled: 'true' });
+        first = button;
+      }
       row.append(button);
     }
+    const said = make('p');
+    said.className = 'said';
+    said.setAttribute('role', 'status');
+    said.hidden = !first;
     const heading = make('h2', title);
     heading.id = 'title';
     dialog.setAttribute('aria-labelledby', 'title');
-    dialog.append(heading, ...lines.filter(Boolean).map((line) => make('p', line)), row);
+    dialog.append(heading, ...lines.filter(Boolean).map((line) => make('p', line)), said, row);
     host.attachShadow({ mode: 'open' }).append(make('style', SHEET), dialog);
     document.documentElement.append(host);
     dialog.showModal();
-    return new Promise((resolve) => {
-      dialog.onclose = () => { host.remove(); resolve(); };
-    });
+    return {
+      /** Resolves when it is closed. @type {Promise<void>} */
+      over: new Promise((resolve) => {
+        dialog.onclose = () => { host.remove(); resolve(); };
+      }),
+      close: () => dialog.close(),
+      /** How it stands. @param {string} words @param {'' | 'bad'} [kind] */
+      say(words, kind = '') { Object.assign(said, { textContent: words, className: `said ${kind}` }); },
+      /** Lets the main choice be made, or no more. @param {boolean} yes */
+      ready(yes) { if (first) first.ariaDisabled = String(!yes); },
+    };
+  }
+
+  /**
+   * Runs what asks the person. @template T @param {() => Promise<T>} what @returns {Promise<T>}
+   */
+  async function alone(what) {
+    if (asking) throw new Error('This app asks for something already: one thing at a time.');
+    asking = true;
+    return what().finally(() => { asking = false; });
+  }
+
+  /** “1.5 MB”. @param {number} bytes */
+  function sizeOf(bytes) {
+    const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte'];
+    const step = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(bytes, 1)) / 3)));
+    return new Intl.NumberFormat(undefined, { style: 'unit', unit: units[step], unitDisplay: step === 0 ? 'long' : 'short', maximumFractionDigits: 1 }).format(bytes / 1000 ** step);
   }
 
   /**
@@ -162,36 +207,79 @@
       await over;
     } else {
       await ask('Choose a file?', ['This app asks for a file of yours. It gets what you choose, and nothing else.'],
-        [{ label: multiple ? 'Choose files' : 'Choose a file', act: (done) => { void over.then(done); input.click(); } }]);
+        [{ label: multiple ? 'Choose files' : 'Choose a file', act: (done) => { void over.then(done); input.click(); } }]).over;
     }
     return chosen;
   }
 
+  /** The bytes of a message's file. @param {{ name: string, blob?: Blob, base64?: string, plainText?: string }} file */
+  function bytesOf({ name, blob, base64, plainText }) {
+    if (typeof name !== 'string' || name === '') throw new Error('The file has no name.');
+    if ([blob, base64, plainText].filter((content) => content !== undefined).length !== 1) throw new Error('A file has exactly one of blob, base64 and plainText.');
+    if (blob !== undefined && !(blob instanceof Blob)) throw new Error('The blob of a file is a Blob.');
+    return blob ?? new Blob([plainText ?? Uint8Array.from(atob(base64 ?? ''), (c) => c.charCodeAt(0))]);
+  }
+
+  /** Saves a file where the browser saves downloads. @param {string} name @param {Blob} bytes */
+  function save(name, bytes) {
+    const href = URL.createObjectURL(bytes);
+    Object.assign(document.createElement('a'), { href, download: name }).click();
+    // The download reads it after the click.
+    setTimeout(() => URL.revokeObjectURL(href), REVOKED_AFTER);
+  }
+
   /**
-   * Hands something out: the person saves the file and copies the text, to take them where they like. An app sees
-   * no space but its own, so that it can't be sent to another one from here.
+   * Hands a message to kith, which asks the person on a page of its own. Resolves when they have answered.
+   * @param {string} text @param {{ name: string, bytes: Blob } | undefined} file
+   * @param {AbortSignal} signal @param {() => void} ready Called when kith has it.
+   */
+  async function offer(text, file, signal, ready) {
+    if (file && file.bytes.size > FILE_MAX_SIZE) throw new Error(`This file is too large for a chat: ${sizeOf(FILE_MAX_SIZE)} is the most. Save it, and add it there.`);
+    if (new TextEncoder().encode(text).length > TEXT_MAX_SIZE) throw new Error(`This text is too long for a chat: ${sizeOf(TEXT_MAX_SIZE)} is the most. Copy it.`);
+    const { blobs, connection } = await kith;
+    /** @type {import('./kith-api.d.ts').Offer} */ const message = { text };
+    if (file) {
+      const { hash, name, type } = await blobs.add(file.bytes, { name: file.name, signal });
+      message.file = { hash, name, type };
+    }
+    const answered = connection.call('space.offer', message, { signal });
+    ready();
+    await answered;
+  }
+
+  /**
+   * Lets the person send something to a chat: they choose it on kith's own page, where it becomes a draft. They can
+   * save the file and copy the text, too. What they did the app does not learn.
    * @param {{ text?: string, file?: { name: string, blob?: Blob, base64?: string, plainText?: string } }} message
    */
-  async function sendToChat({ text, file } = {}) {
+  async function sendToChat({ text = '', file } = {}) {
     if (!file && !text) throw new Error('There is nothing to send: neither a file nor a text.');
-    /** @type {Parameters<typeof ask>[2]} */ const choices = [];
-    if (file) {
-      const { name, blob, base64, plainText } = file;
-      if (!name) throw new Error('The file has no name.');
-      if ([blob, base64, plainText].filter((content) => content !== undefined).length !== 1) throw new Error('A file has exactly one of blob, base64 and plainText.');
-      const bytes = blob ?? new Blob([plainText ?? Uint8Array.from(atob(base64 ?? ''), (c) => c.charCodeAt(0))]);
-      choices.push({
-        label: `Save ${name}`,
-        act: () => {
-          const href = URL.createObjectURL(bytes);
-          Object.assign(document.createElement('a'), { href, download: name }).click();
-          // The download reads it after the click.
-          setTimeout(() => URL.revokeObjectURL(href), REVOKED_AFTER);
-        },
+    if (typeof text !== 'string') throw new Error('The text of a message is a string.');
+    const sent = file && { name: file.name, bytes: bytesOf(file) };
+    await alone(async () => {
+      /** @type {Parameters<typeof ask>[2]} */
+      const choices = [{
+        label: 'Choose a chat',
+        main: true,
+        act: () => { if (!window.open('/.kith/ask', '_blank')) sheet.say('The browser opens no page. Open kith yourself: it asks there, too.', 'bad'); },
+      }];
+      if (sent) choices.push({ label: 'Save the file', act: () => save(sent.name, sent.bytes) });
+      if (text) choices.push({ label: 'Copy the text', act: () => void navigator.clipboard.writeText(text).catch(report) });
+      const sheet = ask('Send this to a chat?', [sent ? `${sent.name} (${sizeOf(sent.bytes.size)})` : '', text], choices);
+      sheet.say('kith takes it…');
+      const closed = new AbortController();
+      const ready = () => { sheet.ready(true); sheet.say('You choose the chat on kith’s own page. This app does not learn which.'); };
+      /** @type {unknown} */ let refused;
+      offer(text, sent, closed.signal, ready).then(sheet.close, (error) => {
+        if (closed.signal.aborted) return;
+        refused = error;
+        sheet.ready(false);
+        sheet.say(error instanceof Error ? error.message : String(error), 'bad');
       });
-    }
-    if (text) choices.push({ label: 'Copy the text', act: () => void navigator.clipboard.writeText(text).catch(report) });
-    await ask('Take this with you?', [text ?? ''], choices);
+      await sheet.over;
+      closed.abort();
+      if (refused) throw refused;
+    });
   }
 
   Object.assign(window, {

@@ -1,6 +1,7 @@
 // The dashboard: its frame, and which page is shown.
 import { Activity } from './activity.js';
 import { AppPage } from './apps.js';
+import { Asks, Waiting } from './asks.js';
 import { Home } from './home.js';
 import { html, render, useEffect, useRef, useState } from './html.js';
 import { arrive, node } from './node.js';
@@ -41,6 +42,7 @@ function Page({ path }) {
   if (kind === 'open' && id) return html`<${Opening} key=${id} id=${id} />`;
   if (kind === 'app' && id) return html`<${AppPage} key=${id} id=${id} />`;
   if (kind === 'space' && id) return html`<${Space} key=${id} id=${id} />`;
+  if (path === '/asks') return html`<${Asks} />`;
   const found = PAGES.find((one) => one.path === path);
   return found ? html`<${found.page} />` : html`<${Missing} />`;
 }
@@ -104,6 +106,7 @@ function App() {
         todo: status ? 'What you see is from before. This page tries again by itself.' : 'This page tries again by itself.',
       }}><button type="button" onClick=${() => connection.retry()}>Try now</button></${Fault}>`}
       ${!lost && error && html`<${Fault} error=${error}><button type="button" onClick=${() => { node.start(); void node.refresh(); }}>Try again</button></${Fault}>`}
+      ${status && status.asks.length > 0 && path !== '/asks' && html`<${Waiting} asks=${status.asks} />`}
       <${Page} path=${path} />
     </main>`;
 }
@@ -116,6 +119,7 @@ function NoWayIn() {
   return html`<main class="alone"><${Logo} /><h1>Run kith again</h1>
     <p>This tab has no way into kith: it opens for the browser tab that kith itself brought up, so that no web page and nobody else on this computer gets in.</p>
     <p>Start kith once more, from your applications or in a terminal. It brings up this page again.</p>
+    ${where() === '/asks' && html`<p>What the app asks waits meanwhile, as long as its page is open.</p>`}
     ${run}
     <button type="button" onClick=${() => node.connection.restart()}>Ask another open tab</button></main>`;
 }

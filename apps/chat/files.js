@@ -71,6 +71,14 @@ export function chosen(blob) {
   return file;
 }
 
+/** A file that the person brought here from another app: kith has it already. @param {import('/.kith/kith.js').FileRef} ref @returns {MessageFile} */
+export function brought(ref) {
+  /** @type {MessageFile} */ const file = { ...ref, preview: ref.url };
+  file.measured = measure(file);
+  void file.measured.then((sides) => { if (sides) [file.width, file.height] = sides; });
+  return file;
+}
+
 /** The sides that go with the message. @param {MessageFile} file */
 export async function lookOf({ measured, width, height }) {
   await measured;

@@ -1,7 +1,7 @@
 // Chat: draws the room and takes what the person does. The room itself is in room.js.
-import { connection, KithError } from '/.kith/kith.js';
+import { connection, KithError, space } from '/.kith/kith.js';
 
-import { filesLook, summary, touchFiles } from './files.js';
+import { brought, filesLook, summary, touchFiles } from './files.js';
 import { drawDay, drawMessage, drawNew, face } from './message.js';
 import { el } from './parts.js';
 import { LONGEST, Room } from './room.js';
@@ -44,7 +44,7 @@ const expanded = new Set();
 const playing = new Set();
 /** Pictures and films that a browser can't show. @type {Set<string>} */
 const broken = new Set();
-const tray = new Tray(at('tray'), say, () => measure());
+const tray = new Tray(at('tray'), say, () => { measure(); keepDraft(); });
 const viewer = new Viewer();
 /** When the connection was lost, in ms since 1970. @type {number | undefined} */
 let lostAt = Date.now();
@@ -249,7 +249,20 @@ function replyTo(quote) {
 }
 
 function keepDraft() {
-  sessionStorage.setItem('draft', JSON.stringify({ text: text.value, about }));
+  // Files that kith has already are there after a reload, too.
+  const files = tray.files.filter(({ hash }) => hash !== '').map(({ hash, name, type, size, folder, url }) => ({ hash, name, type, size, folder, url }));
+  sessionStorage.setItem('draft', JSON.stringify({ text: text.value, about, files }));
+}
+
+/** Takes what the person brought here from another app: it stands before what they have begun to write. */
+async function takeBrought() {
+  const taken = await space.draft().catch(() => null);
+  if (!taken) return;
+  text.value = [taken.text, text.value].filter((part) => part.trim() !== '').join('\n');
+  tray.put(taken.files.map(brought));
+  keepDraft();
+  measure();
+  say('What you brought is here: change it, then send it.');
 }
 
 function measure() {
@@ -412,6 +425,7 @@ setInterval(() => {
 const draft = JSON.parse(sessionStorage.getItem('draft') ?? '{}');
 // What was written before this ran is newer than the draft.
 text.value ||= draft.text ?? '';
+if (draft.files?.length > 0) tray.put(draft.files.map(brought));
 text.dataset.ready = '';
 early = 'sent' in text.dataset;
 measure();
@@ -429,3 +443,4 @@ if (room.read > 0 && room.unread().length > 0) {
   room.markRead();
 }
 text.focus();
+if (room.state === 'ready') void takeBrought();

@@ -46,6 +46,13 @@ for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
         assert.deepEqual(await wrong(page), [], at);
         assert.equal(await tooWide(page), false, at);
       }
+      fixture.dashboard.ask({ text: 'The wall, as it is today.', file: { hash: 'ab', name: 'wall.svg', size: 48_000, type: 'image/svg+xml', folder: false, url: '' } });
+      await page.getByText('Board asks you something.').waitFor();
+      assert.deepEqual(await wrong(page), [], 'an app asks');
+      await page.getByRole('link', { name: 'Look' }).click();
+      await page.getByRole('radio', { name: 'Book club' }).check();
+      assert.deepEqual(await wrong(page), [], 'what an app asks');
+      assert.equal(await tooWide(page), false, 'what an app asks');
       await page.evaluate((at) => { location.hash = at; }, `/space/${space.space}`);
       await page.getByRole('button', { name: 'Invite' }).click();
       await page.getByRole('img', { name: /QR/ }).waitFor();

@@ -201,10 +201,11 @@ test('webxdc: files come in and go out by the person’s hand', async () => {
   assert.deepEqual(await one, ['three.txt']);
   for (const [content, kept] of [[{ plainText: 'kept' }, 'kept'], [{ base64: btoa('kept') }, 'kept'], [{ plainText: '' }, '']]) {
     const over = ada.evaluate((content) => window.webxdc.sendToChat({ text: 'to paste', file: { name: 'out.txt', .../** @type {object} */ (content) } }), content);
-    const dialog = ada.getByRole('dialog', { name: 'Take this with you?' });
+    const dialog = ada.getByRole('dialog', { name: 'Send this to a chat?' });
     await dialog.getByText('to paste').waitFor();
+    await dialog.getByText('You choose the chat on kith’s own page.').waitFor();
     const download = ada.waitForEvent('download');
-    await dialog.getByRole('button', { name: 'Save out.txt' }).click();
+    await dialog.getByRole('button', { name: 'Save the file' }).click();
     assert.equal((await download).suggestedFilename(), 'out.txt');
     assert.equal(readFileSync(await (await download).path(), 'utf8'), kept);
     await dialog.getByRole('button', { name: 'Copy the text' }).click();
@@ -213,6 +214,21 @@ test('webxdc: files come in and go out by the person’s hand', async () => {
     assert.equal(await ada.evaluate(() => navigator.clipboard.readText()), 'to paste');
     assert.equal(await ada.getByRole('dialog').count(), 0);
   }
+  assert.deepEqual(fixture.room.offers.map(({ text, file }) => [text, file.name]), Array(3).fill(['to paste', 'out.txt']));
+  // Once the person has answered, elsewhere, the window goes by itself.
+  const answered = ada.evaluate(() => window.webxdc.sendToChat({ text: 'only words' }));
+  await ada.getByText('You choose the chat on kith’s own page.').waitFor();
+  assert.match(await ada.evaluate(() => window.webxdc.sendToChat({ text: 'again' }).then(() => '', String)), /one thing at a time/);
+  await ada.waitForFunction(() => document.querySelectorAll('html > div').length === 1);
+  while (fixture.room.offers.length < 4) await inPage(ada, 'await kith.me()');
+  fixture.room.answer();
+  await answered;
+  assert.equal(await ada.getByRole('dialog').count(), 0);
+  fixture.room.failing.set('space.offer', new KithError('too_many', 'Too many apps ask for something.', '', 'Answer some of them first, in kith.'));
+  const failed = ada.evaluate(() => window.webxdc.sendToChat({ text: 'refused' }).then(() => '', String));
+  await ada.getByText('Too many apps ask for something. Answer some of them first, in kith.').waitFor();
+  await ada.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
+  assert.match(await failed, /Too many apps/);
   assert.match(await ada.evaluate(() => window.webxdc.sendToChat({}).then(() => '', String)), /nothing to send/);
   assert.match(await ada.evaluate(() => window.webxdc.sendToChat({ file: { name: 'a' } }).then(() => '', String)), /exactly one/);
 });

@@ -100,6 +100,11 @@ methods! {
     Page "blobs.files" => blobs_files(FolderRead) -> FolderFiles;
     /// A link that lets its holder into this space, for pages whose person granted `invite`.
     Page "space.link" => space_link(Empty) -> InviteLink;
+    /// Offers a text or a file to a chat, which the person chooses. Answered when they have, and the
+    /// same whether they chose one or none.
+    Page "space.offer" => space_offer(Offer) -> Empty;
+    /// Takes the next draft that the person brought into this space.
+    Page "space.draft" => space_draft(Empty) -> DraftTaken;
 
     /// The state of the node.
     Owner "node.status" => node_status(Empty) -> Status;
@@ -130,6 +135,13 @@ methods! {
     Owner "open.confirm" => open_confirm(OpenConfirm) -> OpenedSpace;
     /// Gives an opening up.
     Owner "open.cancel" => open_cancel(OpeningRef) -> Empty;
+
+    /// What an app asks.
+    Owner "asks.look" => asks_look(AskRef) -> Ask;
+    /// Puts what an app offers into a space as a draft, with a copy of its file.
+    Owner "asks.place" => asks_place(PlaceOffer) -> OpenedSpace;
+    /// Answers what an app asks with nothing.
+    Owner "asks.refuse" => asks_refuse(AskRef) -> Empty;
 
     /// The spaces.
     Owner "spaces.list" => spaces_list(Empty) -> Spaces;

@@ -13,10 +13,12 @@ macro_rules! model {
     )+};
 }
 
+mod asks;
 mod files;
 mod people;
 mod updates;
 
+pub use asks::*;
 pub use files::*;
 pub use people::*;
 pub use updates::*;
@@ -227,6 +229,8 @@ model! {
         pub refused: std::collections::BTreeMap<String, u64>,
         /// What needs the person.
         pub problems: Vec<Problem>,
+        /// What apps ask and the person has not answered, the oldest first.
+        pub asks: Vec<AskInfo>,
     }
 
     /// Something that needs the person.

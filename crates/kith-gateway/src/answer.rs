@@ -28,6 +28,8 @@ const SOCKET: &str = ".kith/api";
 /// What pages import, under `/.kith/` of every origin.
 const SCRIPTS: [&str; 4] = ["kith.js", "app.js", "blobs.js", "connection.js"];
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
+/// The page that leads from an app to where its question is answered, under `/.kith/`.
+const ASK: &str = "ask";
 /// What browsers ask for where a page names no icon, and what a bundle has instead.
 const ASKED_ICON: &str = "favicon.ico";
 const ICONS: [&str; 2] = ["icon.png", "icon.jpg"];
@@ -147,6 +149,9 @@ impl Answerer {
             return self.webxdc(site, request).await;
         }
         if let Some(ours) = name.strip_prefix(".kith/") {
+            if ours == ASK && checks::is_navigation(request) {
+                return notice::to_asks(&site.host);
+            }
             let asset = match ours.strip_prefix("ui/") {
                 Some(file) => self.config.assets.get(&format!("web/{file}")).await,
                 None => self.script(ours).await,

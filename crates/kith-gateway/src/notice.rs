@@ -13,6 +13,9 @@ const PAGE: &str = include_str!("../pages/notice.html");
 /// redirect that another origin began.
 const GO_ON: &str = "<script nonce=\"{nonce}\">const url = new URL(location); \
     url.searchParams.delete('kith-token'); location.replace(url);</script>";
+/// Follows the link of the page.
+const FOLLOW: &str =
+    "<script nonce=\"{nonce}\">location.replace(document.querySelector('a').href);</script>";
 const HTML: &str = "text/html; charset=utf-8";
 
 /// What to tell.
@@ -83,6 +86,17 @@ fn wants_page(request: &Parts) -> bool {
 pub(crate) fn going_on() -> Response {
     let notice = Notice { status: StatusCode::OK, what: "Opening…", more: "" };
     notice.page(GO_ON).answer()
+}
+
+/// The page that leads from an app's origin to what is asked on the dashboard: no page of an app can
+/// go there itself.
+pub(crate) fn to_asks(host: &str) -> Response {
+    let more = "What the app asks is shown on kith's own page.";
+    let notice = Notice { status: StatusCode::OK, what: "Going to kith…", more };
+    let dashboard = escape(policy::dashboard(host));
+    let way = format!("<p><a href=\"http://{dashboard}/#/asks\">Open kith’s page</a></p>{FOLLOW}");
+    let Page { status, html, nonce } = notice.page(&way);
+    respond(status, HTML, html, Policy::Signpost(nonce))
 }
 
 /// A page of kith's own, with its nonce.

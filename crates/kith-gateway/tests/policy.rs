@@ -74,6 +74,8 @@ async fn every_route_carries_it() {
         (ALICE, "/.kith/blobs", &[], 404),
         (ALICE, "/sub", &page, 303),
         (ALICE, "/missing", &[], 404),
+        (ALICE, "/.kith/ask", &page, 200),
+        (ALICE, "/.kith/ask", &[], 404),
         (ALICE, "/panic", &[], 500),
         (ALICE, "/webxdc.js", &[], 200),
         (ALICE, "/.kith/kith.js", &[], 200),

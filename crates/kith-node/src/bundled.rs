@@ -29,6 +29,11 @@ pub(crate) fn find(app: &AppId) -> Option<BundledApp> {
     all().find(|bundled| bundled.id() == *app)
 }
 
+/// The app whose pages take drafts: what the person brings into one of its spaces from another app.
+pub(crate) fn takes_drafts() -> Option<AppId> {
+    id("chat")
+}
+
 /// The id of the bundled app of that name.
 pub(crate) fn id(name: &str) -> Option<AppId> {
     all().find(|bundled| bundled.name == name).map(|bundled| bundled.id())

@@ -8,6 +8,7 @@
 //! - [`store`]: what the node keeps on disk.
 
 mod apps;
+mod asks;
 mod bundled;
 mod clock;
 mod config;

@@ -287,6 +287,7 @@ impl Inner {
             apps,
             refused: refused.collect(),
             problems,
+            asks: self.asks.told(),
         }
     }
 

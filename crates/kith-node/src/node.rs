@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::apps::AppStore;
+use crate::asks::Asks;
 use crate::clock::now_ms;
 use crate::config::Config;
 use crate::discovery::{Discovery, Remembered};
@@ -48,6 +49,7 @@ pub(crate) struct Inner {
     pub(crate) apps: AppStore,
     pub(crate) spaces: Spaces,
     pub(crate) openings: Openings,
+    pub(crate) asks: Asks,
     pub(crate) updates: Updates,
     pub(crate) running: Running,
     pub(crate) transfers: Transfers,
@@ -84,6 +86,7 @@ impl Node {
             doorkeeper: Doorkeeper::new(store.page_secret().0),
             apps: AppStore::new(store.clone()),
             openings: Openings::default(),
+            asks: Asks::default(),
             updates: Updates::default(),
             running: Running::default(),
             transfers: Transfers::default(),

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use kith_api::{
-    AppInfo, AppRef, Append, Appended, Apps, BlobRef, BlockPeer, BoxFuture, Caller, CreateSpace,
-    Doorkeeper, Empty, Entries, Error, ErrorCode, EventStream, Events, ExportedKey, File,
-    FolderFiles, FolderRead, FreeFiles, Get, HeldFiles, HeldPart, ImportKey, Invite, InviteLink,
-    JobRef, KeyInfo, KeyRef, Keys, Me, Members, OpenBegin, OpenBegun, OpenConfirm, OpenedSpace,
-    OpeningRef, Origin, PageLink, PageUrl, Peers, Place, ProblemRef, Publish, Published, Read,
-    Removed, RenameSpace, Result, SendMessage, Sent, Service, SetName, Settings, SettingsChange,
-    Share, SpaceRef, Spaces, Status, Subscription,
+    AppInfo, AppRef, Append, Appended, Apps, Ask, AskRef, BlobRef, BlockPeer, BoxFuture, Caller,
+    CreateSpace, Doorkeeper, DraftTaken, Empty, Entries, Error, ErrorCode, EventStream, Events,
+    ExportedKey, File, FolderFiles, FolderRead, FreeFiles, Get, HeldFiles, HeldPart, ImportKey,
+    Invite, InviteLink, JobRef, KeyInfo, KeyRef, Keys, Me, Members, Offer, OpenBegin, OpenBegun,
+    OpenConfirm, OpenedSpace, OpeningRef, Origin, PageLink, PageUrl, Peers, Place, PlaceOffer,
+    ProblemRef, Publish, Published, Read, Removed, RenameSpace, Result, SendMessage, Sent, Service,
+    SetName, Settings, SettingsChange, Share, SpaceRef, Spaces, Status, Subscription,
 };
 use kith_log::SpaceId;
 
@@ -67,6 +67,13 @@ impl Service for Node {
             node.folder_files(space_of(caller)?, read).await
         }
         space_link(node, caller, _none: Empty) -> InviteLink { node.link_for_page(space_of(caller)?).await }
+        space_offer(node, caller, offer: Offer) -> Empty {
+            node.offer(space_of(caller)?, offer).await?;
+            Ok(Empty {})
+        }
+        space_draft(node, caller, _none: Empty) -> DraftTaken {
+            Ok(DraftTaken { draft: node.asks.take_draft(&space_of(caller)?) })
+        }
 
         app_reload(node, caller, _none: Empty) -> Empty {
             node.reload_pages(&space_of(caller)?)?;
@@ -100,6 +107,13 @@ impl Service for Node {
         }
         open_cancel(node, _caller, opening: OpeningRef) -> Empty {
             node.open_cancel(&opening.opening).await?;
+            Ok(Empty {})
+        }
+
+        asks_look(node, _caller, ask: AskRef) -> Ask { node.look_at_ask(&ask.ask) }
+        asks_place(node, _caller, place: PlaceOffer) -> OpenedSpace { node.place_offer(&place).await }
+        asks_refuse(node, _caller, ask: AskRef) -> Empty {
+            node.refuse_ask(&ask.ask)?;
             Ok(Empty {})
         }
 

@@ -40,7 +40,11 @@ impl Files for Node {
 }
 
 impl Inner {
-    async fn open_file(self: &Arc<Self>, space: &SpaceId, path: &str) -> Result<OpenFile> {
+    pub(super) async fn open_file(
+        self: &Arc<Self>,
+        space: &SpaceId,
+        path: &str,
+    ) -> Result<OpenFile> {
         let app = self.spaces.get(space)?.app;
         let (hash, inside) = match path.split_once('/') {
             None => (path, None),
@@ -87,7 +91,7 @@ impl Inner {
         Arc::new(Reader { node, space, app, piece, start, whole, fetching })
     }
 
-    async fn receive_file(
+    pub(super) async fn receive_file(
         self: &Arc<Self>,
         space: SpaceId,
         file: NewFile,

@@ -6,8 +6,10 @@
 //!   `export`: the way from and to disk.
 //! - `share`, `get`: what the command line does, as `jobs`.
 //! - `free`: deleting what is held of a space's files.
+//! - `carry`: a copy of a file for another space.
 //! - `door`: what pages read and hand in (`uploads`); `listing` and `news`: what they are told.
 
+mod carry;
 mod changed;
 mod door;
 mod export;
@@ -129,7 +131,7 @@ impl Inner {
     }
 
     /// A file that was handed in, or is attached already, under the name that the page gives it.
-    fn attached(&self, space: &SpaceId, attach: &Attach) -> Result<Attachment> {
+    pub(crate) fn attached(&self, space: &SpaceId, attach: &Attach) -> Result<Attachment> {
         let hash = parse_hash(&attach.hash)?;
         let known = match self.uploads.get(&(*space, hash)) {
             Some(known) => known,

@@ -66,6 +66,11 @@ answers! {
     blobs_drop(BlobRef) -> Empty = nothing("file");
     blobs_files(FolderRead) -> FolderFiles = nothing("folder");
     space_link(Empty) -> InviteLink = nothing("space");
+    space_offer(Offer) -> Empty = nothing("space");
+    space_draft(Empty) -> DraftTaken = nothing("space");
+    asks_look(AskRef) -> Ask = nothing("ask");
+    asks_place(PlaceOffer) -> OpenedSpace = nothing("ask");
+    asks_refuse(AskRef) -> Empty = nothing("ask");
     files_share(Share) -> JobRef = nothing("file");
     files_get(Get) -> JobRef = nothing("file");
     files_held(SpaceRef) -> HeldFiles = nothing("space");
@@ -172,6 +177,7 @@ pub(crate) fn status() -> Status {
                 .todo("Make room."),
             space: None,
         }],
+        asks: Vec::new(),
     }
 }
 
