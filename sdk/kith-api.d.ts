@@ -163,6 +163,10 @@ app_name: string,
  */
 space: string, 
 /**
+ * The files that it wants; null where it offers something.
+ */
+import: Import | null, 
+/**
  * The text that it offers; may be empty.
  */
 text: string, 
@@ -178,6 +182,32 @@ to: Array<string>,
  * The app of those spaces, of which a new one can be made.
  */
 to_app: string | null, };
+
+/**
+ * A file that can be given.
+ */
+export type AskFile = { 
+/**
+ * The space that it is of.
+ */
+space: string, 
+/**
+ * The file.
+ */
+file: FileRef, };
+
+/**
+ * Files that can be given.
+ */
+export type AskFiles = { 
+/**
+ * Those of the page's own space first, then of the chats; the newest of each first.
+ */
+files: Array<AskFile>, 
+/**
+ * Whether there are more than are told.
+ */
+more: boolean, };
 
 /**
  * What an app asks, in short.
@@ -265,6 +295,19 @@ blocked: boolean, };
  * What an entry or a message says: exactly one of the two.
  */
 export type Body = { "json": unknown } | { "bytes": string };
+
+/**
+ * A file of a space.
+ */
+export type ChosenFile = { 
+/**
+ * The space.
+ */
+space: string, 
+/**
+ * The file's hash.
+ */
+hash: string, };
 
 /**
  * A new space.
@@ -644,6 +687,19 @@ link: string,
 to: string, };
 
 /**
+ * Files to give to an app.
+ */
+export type GiveFiles = { 
+/**
+ * What the app asks.
+ */
+ask: string, 
+/**
+ * The files: one, or 32 at most where the app takes more.
+ */
+files: Array<ChosenFile>, };
+
+/**
  * What was written by a get.
  */
 export type GotFile = { 
@@ -688,6 +744,23 @@ files: number,
 bytes: number, };
 
 /**
+ * Which files a page asks for; any, where nothing is named.
+ */
+export type Import = { 
+/**
+ * Endings of names, `.txt` and the like. A file that fits one of these or of the types is meant.
+ */
+extensions?: Array<string>, 
+/**
+ * Media types, `image/png` or `image/*`.
+ */
+types?: Array<string>, 
+/**
+ * Whether more than one may be chosen.
+ */
+multiple?: boolean, };
+
+/**
  * A publishing key to take in.
  */
 export type ImportKey = { 
@@ -699,6 +772,15 @@ name: string,
  * As exported.
  */
 secret: string, };
+
+/**
+ * Files that the person gave a page: of its own space, named by no entry yet.
+ */
+export type Imported = { 
+/**
+ * The files; none where they gave none.
+ */
+files: Array<FileRef>, };
 
 /**
  * Whom to invite where.
@@ -1576,6 +1658,9 @@ export interface Methods {
   /** Offers a text or a file to a chat, which the person chooses. Answered when they have, and the */
   /** same whether they chose one or none. */
   "space.offer": { params: Offer; reply: Empty };
+  /** Asks the person for files of this space and of their chats. Answered when they have chosen: with */
+  /** copies for this space, and nothing of what they did not choose. */
+  "space.import": { params: Import; reply: Imported };
   /** Takes the next draft that the person brought into this space. */
   "space.draft": { params: Empty; reply: DraftTaken };
   /** The state of the node. */
@@ -1610,6 +1695,10 @@ export interface Methods {
   "asks.look": { params: AskRef; reply: Ask };
   /** Puts what an app offers into a space as a draft, with a copy of its file. */
   "asks.place": { params: PlaceOffer; reply: OpenedSpace };
+  /** Files that fit what an app asks for. */
+  "asks.files": { params: AskRef; reply: AskFiles };
+  /** Gives an app copies of files. */
+  "asks.give": { params: GiveFiles; reply: Empty };
   /** Answers what an app asks with nothing. */
   "asks.refuse": { params: AskRef; reply: Empty };
   /** The spaces. */

@@ -166,7 +166,7 @@
       }),
       close: () => dialog.close(),
       /** How it stands. @param {string} words @param {'' | 'bad'} [kind] */
-      say(words, kind = '') { Object.assign(said, { textContent: words, className: `said ${kind}` }); },
+      say(words, kind = '') { Object.assign(said, { textContent: words, className: `said ${kind}`, hidden: false }); },
       /** Lets the main choice be made, or no more. @param {boolean} yes */
       ready(yes) { if (first) first.ariaDisabled = String(!yes); },
     };
@@ -189,27 +189,51 @@
   }
 
   /**
-   * Lets the person choose files. None, where they choose none.
+   * Lets the person choose files: of this computer, or of this space and their chats. None, where they choose none.
    * @param {{ extensions?: string[], mimeTypes?: string[], multiple?: boolean }} [filter]
    * @returns {Promise<File[]>}
    */
-  async function importFiles({ extensions = [], mimeTypes = [], multiple = false } = {}) {
-    const accept = [...extensions.map((one) => (one.startsWith('.') ? one : `.${one}`)), ...mimeTypes].join(',');
-    const input = Object.assign(document.createElement('input'), { type: 'file', multiple, accept });
-    /** @type {File[]} */ let chosen = [];
-    const over = new Promise((resolve) => {
-      input.onchange = () => { chosen = [...input.files ?? []]; resolve(undefined); };
-      input.oncancel = () => resolve(undefined);
+  function importFiles({ extensions = [], mimeTypes = [], multiple = false } = {}) {
+    return alone(async () => {
+      const accept = [...extensions.map((one) => (one.startsWith('.') ? one : `.${one}`)), ...mimeTypes].join(',');
+      const input = Object.assign(document.createElement('input'), { type: 'file', multiple, accept });
+      /** @type {File[]} */ let chosen = [];
+      input.onchange = () => { chosen = [...input.files ?? []]; sheet.close(); };
+      const closed = new AbortController();
+      let begun = false;
+      const fromKith = () => {
+        const opened = window.open('/.kith/ask', '_blank');
+        sheet.say(opened ? 'You choose on kith’s own page. This app gets what you choose, and sees nothing else.' : 'The browser opens no page. Open kith yourself: it asks there, too.', opened ? '' : 'bad');
+        if (begun) return;
+        begun = true;
+        given({ extensions, types: mimeTypes, multiple }, closed.signal).then((files) => {
+          if (closed.signal.aborted) return;
+          chosen = files;
+          sheet.close();
+        }, (error) => {
+          begun = false;
+          if (!closed.signal.aborted) sheet.say(error instanceof Error ? error.message : String(error), 'bad');
+        });
+      };
+      const sheet = ask(multiple ? 'Choose files?' : 'Choose a file?', ['This app asks for what you choose here, and gets nothing else.'], [
+        { label: 'From this computer', act: () => input.click() },
+        { label: 'From kith', act: fromKith },
+      ]);
+      await sheet.over;
+      closed.abort();
+      return chosen;
     });
-    // Browsers open their window only after a click.
-    if (navigator.userActivation?.isActive ?? true) {
-      input.click();
-      await over;
-    } else {
-      await ask('Choose a file?', ['This app asks for a file of yours. It gets what you choose, and nothing else.'],
-        [{ label: multiple ? 'Choose files' : 'Choose a file', act: (done) => { void over.then(done); input.click(); } }]).over;
-    }
-    return chosen;
+  }
+
+  /** Has kith ask the person for files, and reads those. @param {import('./kith-api.d.ts').Import} filter @param {AbortSignal} signal */
+  async function given(filter, signal) {
+    const { connection } = await kith;
+    const { files } = await connection.call('space.import', filter, { signal });
+    return Promise.all(files.map(async (/** @type {import('./kith-api.d.ts').FileRef} */ { url, name, type }) => {
+      const answer = await fetch(url, { signal });
+      if (!answer.ok) throw new Error(`“${name}” can’t be read.`);
+      return new File([await answer.blob()], name, { type });
+    }));
   }
 
   /** The bytes of a message's file. @param {{ name: string, blob?: Blob, base64?: string, plainText?: string }} file */

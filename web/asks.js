@@ -2,12 +2,16 @@
 import { html, useEffect, useRef, useState } from './html.js';
 import { fault, node } from './node.js';
 import { Act, AppIcon, Fault, Icon, useNode, useTitle, Wait } from './parts.js';
-import { size, these } from './words.js';
+import { count, size, these } from './words.js';
 
 /** @import * as api from '../sdk/kith-api.d.ts' */
 
 /** Rows that are shown before a word is asked for: more are not read. */
 const SHOWN = 8;
+/** Files that are shown before a word is asked for. */
+const FILES_SHOWN = 30;
+/** Files that an app gets at once, at most: the node's limit. */
+const MOST = 32;
 /** The choice that makes a new space. */
 const NEW = 'new';
 
@@ -44,9 +48,10 @@ function Asking({ info, done }) {
   if (!ask || !spaces) return html`<${Wait}>Asking kith what ${info.app_name} wants…</${Wait}>`;
   const refuse = async () => {
     await node.connection.call('asks.refuse', { ask: ask.ask });
-    done('Nothing was sent');
+    done(ask.import ? 'Nothing was given' : 'Nothing was sent');
   };
   const app = status?.apps.find((one) => one.app === ask.app);
+  if (ask.import) return html`<${Giving} ask=${ask} app=${app} spaces=${spaces} most=${ask.import.multiple ? MOST : 1} refuse=${refuse} done=${done} />`;
   return html`<${Sending} ask=${ask} app=${app} spaces=${spaces} refuse=${refuse} />`;
 }
 
@@ -98,4 +103,49 @@ function Sending({ ask, app, spaces, refuse }) {
 function company(members) {
   const others = members.filter(({ me }) => !me);
   return others.length === 0 ? 'Only you so far' : `With ${these(others.map(({ name }) => name))}`;
+}
+
+/** An app wants files. @param {{ ask: api.Ask, app: api.AppInfo | undefined, spaces: api.SpaceInfo[], most: number, refuse: () => Promise<void>, done: (said: string) => void }} props */
+function Giving({ ask, app, spaces, most, refuse, done }) {
+  const [found, setFound] = useState(/** @type {api.AskFiles | undefined} */ (undefined));
+  const [error, setError] = useState(/** @type {import('/.kith/kith.js').KithError | undefined} */ (undefined));
+  const [chosen, setChosen] = useState(/** @type {Set<string>} */ (new Set()));
+  const [word, setWord] = useState('');
+  const look = () => {
+    setError(undefined);
+    node.connection.call('asks.files', { ask: ask.ask }).then(setFound, (thrown) => setError(fault(thrown)));
+  };
+  useEffect(look, []);
+  const keyOf = (/** @type {api.AskFile} */ { space, file }) => `${space}/${file.hash}`;
+  const all = found?.files ?? [];
+  const named = all.filter(({ file }) => file.name.toLocaleLowerCase().includes(word.trim().toLocaleLowerCase()));
+  const shown = named.filter((one, at) => at < FILES_SHOWN || chosen.has(keyOf(one)));
+  const choose = (/** @type {string} */ key, /** @type {boolean} */ on) => setChosen((before) => {
+    if (most === 1) return new Set([key]);
+    const next = new Set(before);
+    if (!on) next.delete(key);
+    else if (next.size < most) next.add(key);
+    return next;
+  });
+  const give = async () => {
+    const files = all.filter((one) => chosen.has(keyOf(one))).map(({ space, file }) => ({ space, hash: file.hash }));
+    await node.connection.call('asks.give', { ask: ask.ask, files });
+    done(`${ask.app_name} has ${count(files.length, 'file', 'files')} of yours`);
+  };
+  return html`<section class="opening">
+    <${Head} ask=${ask} app=${app} spaces=${spaces} title=${`Give ${most === 1 ? 'a file' : 'files'} to ${ask.app_name}?`}>It gets a copy of what you choose, and does not learn what else there is. The people of its space may get it from it.</${Head}>
+    ${error && html`<${Fault} error=${error}><button type="button" onClick=${look}>Try again</button></${Fault}>`}
+    ${!error && !found && html`<${Wait}>Looking for files that fit…</${Wait}>`}
+    ${found && all.length === 0 && html`<p>No file of its space and your chats fits what it asks for. Go back to the app to choose one from this computer.</p>`}
+    ${all.length > SHOWN && html`<div class="field"><label for="file-word">Find a file</label><input id="file-word" type="search" autocomplete="off" value=${word} onInput=${(/** @type {any} */ event) => setWord(event.target.value)} /></div>`}
+    ${all.length > 0 && html`<fieldset class="choices"><legend>${most === 1 ? 'Which file' : `Which files, ${most} at most`}</legend>
+      ${shown.map((one) => html`<label key=${keyOf(one)}><input type=${most === 1 ? 'radio' : 'checkbox'} name="file" checked=${chosen.has(keyOf(one))} onChange=${(/** @type {any} */ event) => choose(keyOf(one), event.target.checked)} />
+        <span><strong><bdi>${one.file.name}</bdi></strong><span>${size(one.file.size)} · ${spaces.find(({ space }) => space === one.space)?.name ?? 'A space'}</span></span></label>`)}
+      ${named.length === 0 && html`<p class="hint">No file is called so.</p>`}
+      ${named.length > shown.length && html`<p class="hint">And ${named.length - shown.length} more: find one by its name.</p>`}
+      ${found?.more && html`<p class="hint">There are older ones, too, that are not shown.</p>`}
+    </fieldset>`}
+    <div class="row end sticky"><${Act} act=${refuse}>Give nothing</${Act}>
+      ${chosen.size > 0 ? html`<${Act} class="main" act=${give}>Give ${count(chosen.size, 'file', 'files')}</${Act}>` : all.length > 0 && html`<button type="button" class="main" disabled>Give</button>`}</div>
+  </section>`;
 }

@@ -7,8 +7,12 @@ import { after, afterEach, before, test } from 'node:test';
 
 import { openBrowser } from './lib/browser.mjs';
 import { KithNode } from './lib/node.mjs';
+import { within } from './lib/within.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
+
+/** How long a question may take to be told, in ms: a thousand times what it takes. */
+const PATIENCE = 30_000;
 
 /** @type {KithNode} */ let node;
 /** @type {Awaited<ReturnType<typeof openBrowser>>} */ let browser;
@@ -67,10 +71,15 @@ const call = (page, method, params) => page.evaluate(async ([method, params]) =>
   const { connection } = await import(`${location.origin}/.kith/kith.js`);
   return connection.call(method, params).then((/** @type {any} */ reply) => ['said', reply], (/** @type {any} */ error) => [error.code, error.message]);
 }, /** @type {const} */ ([method, params]));
-/** What the node says is asked. @param {number} count */
-async function asks(count) {
-  await dashboard.waitForFunction(async (count) => (await import(`${location.origin}/node.js`)).node.status?.asks.length === count, count);
-  return (await node.ask('node.status')).asks;
+/** What the node says is asked, once it is what these apps ask. @param {...string} names @returns {Promise<any[]>} */
+async function asks(...names) {
+  const look = async () => {
+    for (;;) {
+      const { asks: all } = await node.ask('node.status');
+      if (all.map((/** @type {any} */ one) => one.app_name).join() === names.join()) return all;
+    }
+  };
+  return within(PATIENCE, `what ${names.join() || 'nobody'} asks`, look());
 }
 /** Goes from the app to kith's page, as the person does. @param {Page} page */
 async function choose(page) {
@@ -129,7 +138,7 @@ test('a new chat is made where it is to go to one', async () => {
 test('a no resolves as a yes does, sends nothing, and gives a rest', async () => {
   const { page } = await app('Nagging');
   await send(page, { text: 'Buy' });
-  await asks(1);
+  await asks('Nagging');
   await dashboard.getByText('Nagging asks you something.').waitFor();
   await dashboard.getByRole('link', { name: 'Look' }).click();
   await dashboard.getByRole('button', { name: 'Don’t send it' }).click();
@@ -157,13 +166,13 @@ test('an app that asks a thousand times is shown once', async () => {
     return [codes, document.querySelectorAll('div').length];
   });
   assert.deepEqual(refused, [{ page: 500, too_many: 500 }, 1]);
-  assert.deepEqual((await asks(1)).map((/** @type {any} */ one) => one.app_name), ['Flood']);
+  assert.equal((await asks('Flood')).length, 1);
 });
 
 test('a page can’t answer itself, see the chats, or get the dashboard into its hands', async () => {
   const { page } = await app('Forger');
   await send(page, { text: 'mine' });
-  const [{ ask }] = await asks(1);
+  const [{ ask }] = await asks('Forger');
   for (const [method, params] of /** @type {[string, object][]} */ ([['asks.look', { ask }], ['asks.place', { ask, space: chat.space }], ['asks.refuse', { ask }], ['spaces.list', {}], ['node.status', {}]])) {
     assert.equal((await call(page, method, params))[0], 'not_permitted', method);
   }
@@ -178,7 +187,7 @@ test('a page can’t answer itself, see the chats, or get the dashboard into its
     return [plain, direct, shown];
   });
   assert.deepEqual(got, [404, 'blocked', 'closed']);
-  assert.equal((await asks(1)).length, 1);
+  assert.equal((await asks('Forger')).length, 1);
   // Another app's page takes no draft that is not its own, and a chat takes none twice.
   await node.ask('asks.place', { ask, space: chat.space });
   assert.deepEqual(await call(page, 'space.draft', {}), ['said', { draft: null }]);
@@ -190,7 +199,7 @@ test('a page can’t answer itself, see the chats, or get the dashboard into its
 test('only a space of Chat takes it, and only once', async () => {
   const { page, space } = await app('Elsewhere');
   await send(page, { text: 'x' });
-  const [{ ask }] = await asks(1);
+  const [{ ask }] = await asks('Elsewhere');
   await assert.rejects(node.ask('asks.place', { ask, space }), /takes no messages/);
   await node.ask('asks.place', { ask, space: chat.space });
   await assert.rejects(node.ask('asks.place', { ask, space: chat.space }), /does not ask this any more/);
@@ -202,7 +211,7 @@ test('only a space of Chat takes it, and only once', async () => {
 test('a page that goes away, or thinks better of it, takes its question with it', async () => {
   const { page } = await app('Fickle');
   await send(page, { text: 'x' });
-  const [{ ask }] = await asks(1);
+  const [{ ask }] = await asks('Fickle');
   await dashboard.evaluate(() => { location.hash = '#/asks'; });
   await dashboard.getByRole('heading', { name: 'Send this from Fickle?' }).waitFor();
   await page.getByRole('button', { name: 'Close' }).click();
@@ -236,7 +245,7 @@ test('what is too large is refused by the page and by the node, and can still be
     return connection.call('space.offer', { file: { hash, name } }).catch((/** @type {any} */ error) => error.code);
   });
   assert.equal(large, 'too_large');
-  assert.deepEqual(await asks(0), []);
+  assert.deepEqual(await asks(), []);
 });
 
 test('the way to the answer needs no open dashboard, where kith opened the app', async () => {
@@ -248,4 +257,77 @@ test('the way to the answer needs no open dashboard, where kith opened the app',
   await send(page, { text: 'Found' });
   const asked = await choose(page);
   await asked.getByRole('heading', { name: 'Send this from Alone?' }).waitFor();
+  await page.getByRole('button', { name: 'Close' }).click();
+  await dashboard.goBack();
+  await asks();
+});
+
+/** Imports, and keeps what came. @param {Page} page @param {object} filter */
+const importFiles = (page, filter) => page.evaluate((filter) => {
+  const kept = /** @type {any} */ (window);
+  kept.fate = 'open';
+  const read = async (/** @type {File} */ file) => [file.name, file.type, await file.text()];
+  kept.webxdc.importFiles(filter).then((/** @type {File[]} */ files) => Promise.all(files.map(read)))
+    .then((/** @type {unknown} */ files) => { kept.fate = ['resolved', files]; }, (/** @type {unknown} */ error) => { kept.fate = ['rejected', String(error)]; });
+}, filter);
+/** Writes files into a space from its own page. @param {Page} page @param {string[]} names */
+const write = (page, names) => page.evaluate(async (names) => {
+  const { blobs, space } = await import(`${location.origin}/.kith/kith.js`);
+  for (const name of names) await space.append({ text: '' }, { attachments: [await blobs.add(new Blob([`in ${name}`]), { name, type: 'text/plain' })] });
+}, names);
+/** @param {Page} page */
+async function fromKith(page) {
+  const [asked] = await Promise.all([browser.context.waitForEvent('page'), page.getByRole('button', { name: 'From kith' }).click()]);
+  return asked;
+}
+
+test('an app gets the files that the person chooses, and learns of no other', async () => {
+  const family = await browser.context.newPage();
+  await family.goto((await node.ask('page.url', { space: chat.space })).url);
+  await write(family, ['letter.txt', 'secret.txt', 'secret.pdf']);
+  const { page: other } = await app('Neighbour');
+  await write(other, ['neighbour.txt']);
+  const { page, space } = await app('Reader');
+  await write(page, ['own.txt']);
+  await importFiles(page, { extensions: ['.txt'], multiple: true });
+  const asked = await fromKith(page);
+  await asked.getByRole('heading', { name: 'Give files to Reader?' }).waitFor();
+  await asked.getByRole('checkbox', { name: 'own.txt' }).check();
+  // Neither what does not fit, nor what belongs to other apps.
+  assert.equal(await asked.getByText('secret.pdf').count(), 0);
+  assert.equal(await asked.getByText('neighbour.txt').count(), 0);
+  const [{ ask }] = await asks('Reader');
+  assert.equal((await call(page, 'asks.files', { ask }))[0], 'not_permitted');
+  assert.equal((await call(page, 'asks.give', { ask, files: [] }))[0], 'not_permitted');
+  const { files } = await node.ask('asks.files', { ask });
+  assert.deepEqual(files.map((/** @type {any} */ one) => [one.space === space, one.file.name]).sort(), [[false, '<img src=x onerror=alert(1)>.txt'], [false, 'letter.txt'], [false, 'secret.txt'], [true, 'own.txt']]);
+  const neighbour = new URL(other.url()).host;
+  const [{ hash }] = await other.evaluate(async () => (await (await import(`${location.origin}/.kith/kith.js`)).space.read())[0].attachments);
+  const { spaces } = await node.ask('spaces.list');
+  const foreign = spaces.find((/** @type {any} */ one) => one.app_name === 'Neighbour').space;
+  assert.notEqual(neighbour, new URL(page.url()).host);
+  await assert.rejects(node.ask('asks.give', { ask, files: [{ space: foreign, hash }] }), /not asked for/);
+  await asked.getByRole('checkbox', { name: 'letter.txt' }).check();
+  await asked.getByRole('button', { name: 'Give 2 files' }).click();
+  await asked.getByRole('heading', { name: 'Reader has 2 files of yours' }).waitFor();
+  assert.deepEqual(await fate(page), ['resolved', [['own.txt', 'text/plain', 'in own.txt'], ['letter.txt', 'text/plain', 'in letter.txt']]]);
+  // Nothing is written into its space by that.
+  assert.equal(await page.evaluate(async () => (await (await import(`${location.origin}/.kith/kith.js`)).space.read()).length), 1);
+});
+
+test('an app that is given nothing gets nothing, and one file is one file', async () => {
+  const { page } = await app('Wanting');
+  await write(page, ['a.txt', 'b.txt']);
+  await importFiles(page, {});
+  const asked = await fromKith(page);
+  const [{ ask }] = await asks('Wanting');
+  const { files } = await node.ask('asks.files', { ask });
+  assert.ok(files.length > 1);
+  const all = files.map((/** @type {any} */ one) => ({ space: one.space, hash: one.file.hash }));
+  await assert.rejects(node.ask('asks.give', { ask, files: all }), /not as many files/);
+  await assert.rejects(node.ask('asks.place', { ask, space: chat.space }), /no answer to what the app asks/);
+  await asked.getByRole('button', { name: 'Give nothing' }).click();
+  await asked.getByRole('heading', { name: 'Nothing was given' }).waitFor();
+  assert.deepEqual(await fate(page), ['resolved', []]);
+  assert.equal((await call(page, 'space.import', { extensions: Array(65).fill('.a') }))[0], 'too_large');
 });

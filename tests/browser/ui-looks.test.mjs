@@ -53,6 +53,12 @@ for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
       await page.getByRole('radio', { name: 'Book club' }).check();
       assert.deepEqual(await wrong(page), [], 'what an app asks');
       assert.equal(await tooWide(page), false, 'what an app asks');
+      fixture.dashboard.askFiles = { more: true, files: ['a.png', `${'b'.repeat(200)}.png`].map((name, at) => ({ space: space.space, file: { hash: String(at), name, size: 7_000, type: 'image/png', folder: false, url: '' } })) };
+      fixture.dashboard.asks = [];
+      fixture.dashboard.ask({ import: { extensions: ['.png'], types: [], multiple: true } });
+      await page.getByRole('checkbox', { name: 'a.png' }).check();
+      assert.deepEqual(await wrong(page), [], 'files for an app');
+      assert.equal(await tooWide(page), false, 'files for an app');
       await page.evaluate((at) => { location.hash = at; }, `/space/${space.space}`);
       await page.getByRole('button', { name: 'Invite' }).click();
       await page.getByRole('img', { name: /QR/ }).waitFor();

@@ -103,6 +103,9 @@ methods! {
     /// Offers a text or a file to a chat, which the person chooses. Answered when they have, and the
     /// same whether they chose one or none.
     Page "space.offer" => space_offer(Offer) -> Empty;
+    /// Asks the person for files of this space and of their chats. Answered when they have chosen: with
+    /// copies for this space, and nothing of what they did not choose.
+    Page "space.import" => space_import(Import) -> Imported;
     /// Takes the next draft that the person brought into this space.
     Page "space.draft" => space_draft(Empty) -> DraftTaken;
 
@@ -140,6 +143,10 @@ methods! {
     Owner "asks.look" => asks_look(AskRef) -> Ask;
     /// Puts what an app offers into a space as a draft, with a copy of its file.
     Owner "asks.place" => asks_place(PlaceOffer) -> OpenedSpace;
+    /// Files that fit what an app asks for.
+    Owner "asks.files" => asks_files(AskRef) -> AskFiles;
+    /// Gives an app copies of files.
+    Owner "asks.give" => asks_give(GiveFiles) -> Empty;
     /// Answers what an app asks with nothing.
     Owner "asks.refuse" => asks_refuse(AskRef) -> Empty;
 

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use data_encoding::HEXLOWER;
 use kith_api::{
-    Ask, AskInfo, Draft, Error, ErrorCode, MAX_OFFERED_TEXT, Offer, OpenedSpace, PlaceOffer, Result,
+    Ask, AskInfo, Draft, Error, ErrorCode, FileRef, Import, MAX_OFFERED_TEXT, Offer, OpenedSpace,
+    PlaceOffer, Result,
 };
 use kith_app::AppId;
 use kith_log::SpaceId;
@@ -41,22 +42,37 @@ struct Known {
 }
 
 /// One question.
-struct OneAsk {
-    id: String,
+pub(crate) struct OneAsk {
+    pub(crate) id: String,
     app: AppId,
     app_name: String,
-    space: SpaceId,
-    text: String,
-    file: Option<Attachment>,
-    answer: Mutex<Option<oneshot::Sender<()>>>,
+    pub(crate) space: SpaceId,
+    what: What,
+    answer: Mutex<Option<oneshot::Sender<Vec<FileRef>>>>,
+}
+
+/// What is asked.
+pub(crate) enum What {
+    /// Something is for a chat.
+    Offer { text: String, file: Option<Attachment> },
+    /// Files are wanted.
+    Import(Import),
 }
 
 impl OneAsk {
-    /// Lets the page go on.
-    fn answer(&self) {
+    /// Which files are wanted.
+    pub(crate) fn import(&self) -> Result<&Import> {
+        match &self.what {
+            What::Import(import) => Ok(import),
+            What::Offer { .. } => Err(other_question()),
+        }
+    }
+
+    /// Lets the page go on, with what it is given.
+    fn answer(&self, files: Vec<FileRef>) {
         if let Some(answer) = self.answer.lock().expect("no panic while held").take() {
             // The page may have gone meanwhile.
-            let _ = answer.send(());
+            let _ = answer.send(files);
         }
     }
 }
@@ -96,7 +112,7 @@ impl Asks {
         Ok(())
     }
 
-    fn get(&self, id: &str) -> Result<Arc<OneAsk>> {
+    pub(crate) fn get(&self, id: &str) -> Result<Arc<OneAsk>> {
         let known = self.0.lock().expect("no panic while held");
         known.open.iter().find(|ask| ask.id == id).cloned().ok_or_else(|| {
             Error::new(ErrorCode::NotFound, "The app does not ask this any more.")
@@ -112,8 +128,14 @@ impl Asks {
         let ask = self.get(id)?;
         self.0.lock().expect("no panic while held").refused.insert(ask.app, now);
         self.end(id);
-        ask.answer();
+        ask.answer(Vec::new());
         Ok(())
+    }
+
+    /// Ends a question with an answer.
+    pub(crate) fn answer(&self, ask: &OneAsk, files: Vec<FileRef>) {
+        self.end(&ask.id);
+        ask.answer(files);
     }
 
     fn put_draft(&self, space: SpaceId, draft: Draft) {
@@ -149,7 +171,6 @@ impl Inner {
     /// Offers what a page has to the person's chats, and waits until they have answered.
     pub(crate) async fn offer(self: &Arc<Self>, space: SpaceId, offer: Offer) -> Result<()> {
         let Offer { text, file } = offer;
-        let app = self.spaces.get(&space)?.app;
         if text.is_empty() && file.is_none() {
             return Err(Error::new(ErrorCode::InvalidParams, "There is nothing to send."));
         }
@@ -161,24 +182,39 @@ impl Inner {
         if let Some(file) = &file {
             self.check_carried(&space, file)?;
         }
+        self.ask_person(space, What::Offer { text, file }).await?;
+        Ok(())
+    }
+
+    /// Asks the person, and waits until they have answered.
+    pub(crate) async fn ask_person(
+        self: &Arc<Self>,
+        space: SpaceId,
+        what: What,
+    ) -> Result<Vec<FileRef>> {
+        let app = self.spaces.get(&space)?.app;
         let record = self.store.app(&app)?.ok_or_else(no_app)?;
         let app_name = self.apps.unused(&record)?.name;
         let (answer, answered) = oneshot::channel();
         let id = HEXLOWER.encode(&random::<16>()?);
         let answer = Mutex::new(Some(answer));
-        let ask = OneAsk { id: id.clone(), app, app_name, space, text, file, answer };
+        let ask = OneAsk { id: id.clone(), app, app_name, space, what, answer };
         self.asks.add(Arc::new(ask), Instant::now())?;
         let asking = Asking { node: self.clone(), id };
         self.changed();
         // The sender goes only with an answer, or with the question.
-        let _ = answered.await;
+        let files = answered.await.unwrap_or_default();
         drop(asking);
-        Ok(())
+        Ok(files)
     }
 
     /// What an app asks, and what may be answered.
     pub(crate) fn look_at_ask(&self, id: &str) -> Result<Ask> {
         let ask = self.asks.get(id)?;
+        let (text, file, import) = match &ask.what {
+            What::Offer { text, file } => (text.clone(), file.as_ref().map(file_ref), None),
+            What::Import(import) => (String::new(), None, Some(import.clone())),
+        };
         let to_app = bundled::takes_drafts();
         let to = match &to_app {
             Some(app) => self.spaces.of_app(app),
@@ -189,8 +225,9 @@ impl Inner {
             app: ask.app.to_string(),
             app_name: ask.app_name.clone(),
             space: ask.space.to_string(),
-            text: ask.text.clone(),
-            file: ask.file.as_ref().map(file_ref),
+            import,
+            text,
+            file,
             to: to.iter().map(ToString::to_string).collect(),
             to_app: to_app.map(|app| app.to_string()),
         })
@@ -204,16 +241,16 @@ impl Inner {
         if bundled::takes_drafts() != Some(app) {
             return Err(Error::new(ErrorCode::NotPermitted, "This space takes no messages."));
         }
-        let file = match &ask.file {
+        let What::Offer { text, file } = &ask.what else { return Err(other_question()) };
+        let file = match file {
             Some(file) => Some(self.carry(file, ask.space, space).await?),
             None => None,
         };
         // The page may have gone while its file was copied: then nothing is sent from it.
         self.asks.get(&place.ask)?;
-        let draft = Draft { text: ask.text.clone(), files: file.into_iter().collect() };
+        let draft = Draft { text: text.clone(), files: file.into_iter().collect() };
         self.asks.put_draft(space, draft);
-        self.asks.end(&ask.id);
-        ask.answer();
+        self.asks.answer(&ask, Vec::new());
         self.used(space).await;
         self.changed();
         self.opened(app, space, "").await
@@ -225,6 +262,10 @@ impl Inner {
         self.changed();
         Ok(())
     }
+}
+
+fn other_question() -> Error {
+    Error::new(ErrorCode::InvalidParams, "This is no answer to what the app asks.")
 }
 
 /// Gives a file the type that its name tells, where its app says none: so that a chat shows a picture.
@@ -240,15 +281,14 @@ fn typed(file: Attachment) -> Attachment {
 mod tests {
     use super::*;
 
-    fn ask(n: u8) -> (Arc<OneAsk>, oneshot::Receiver<()>) {
+    fn ask(n: u8) -> (Arc<OneAsk>, oneshot::Receiver<Vec<FileRef>>) {
         let (answer, answered) = oneshot::channel();
         let ask = OneAsk {
             id: n.to_string(),
             app: AppId::from_bytes([n; 32]),
             app_name: format!("App {n}"),
             space: SpaceId::from_bytes([n; 32]),
-            text: String::new(),
-            file: None,
+            what: What::Offer { text: String::new(), file: None },
             answer: Mutex::new(Some(answer)),
         };
         (Arc::new(ask), answered)
@@ -278,7 +318,7 @@ mod tests {
         let (one, mut answered) = ask(1);
         asks.add(one, now).unwrap();
         asks.refuse("1", now).unwrap();
-        assert_eq!(answered.try_recv(), Ok(()));
+        assert_eq!(answered.try_recv(), Ok(Vec::new()));
         assert_eq!(code(asks.refuse("1", now)), Some(ErrorCode::NotFound));
         assert_eq!(code(asks.add(ask(1).0, now + REST / 2)), Some(ErrorCode::TooMany));
         assert_eq!(code(asks.add(ask(2).0, now)), None);

@@ -15,6 +15,7 @@ mod config;
 pub mod discovery;
 mod doorkeeper;
 mod files;
+mod imports;
 mod manage;
 mod network;
 mod node;

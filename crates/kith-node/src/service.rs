@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use kith_api::{
-    AppInfo, AppRef, Append, Appended, Apps, Ask, AskRef, BlobRef, BlockPeer, BoxFuture, Caller,
-    CreateSpace, Doorkeeper, DraftTaken, Empty, Entries, Error, ErrorCode, EventStream, Events,
-    ExportedKey, File, FolderFiles, FolderRead, FreeFiles, Get, HeldFiles, HeldPart, ImportKey,
-    Invite, InviteLink, JobRef, KeyInfo, KeyRef, Keys, Me, Members, Offer, OpenBegin, OpenBegun,
-    OpenConfirm, OpenedSpace, OpeningRef, Origin, PageLink, PageUrl, Peers, Place, PlaceOffer,
-    ProblemRef, Publish, Published, Read, Removed, RenameSpace, Result, SendMessage, Sent, Service,
-    SetName, Settings, SettingsChange, Share, SpaceRef, Spaces, Status, Subscription,
+    AppInfo, AppRef, Append, Appended, Apps, Ask, AskFiles, AskRef, BlobRef, BlockPeer, BoxFuture,
+    Caller, CreateSpace, Doorkeeper, DraftTaken, Empty, Entries, Error, ErrorCode, EventStream,
+    Events, ExportedKey, File, FolderFiles, FolderRead, FreeFiles, Get, GiveFiles, HeldFiles,
+    HeldPart, Import, ImportKey, Imported, Invite, InviteLink, JobRef, KeyInfo, KeyRef, Keys, Me,
+    Members, Offer, OpenBegin, OpenBegun, OpenConfirm, OpenedSpace, OpeningRef, Origin, PageLink,
+    PageUrl, Peers, Place, PlaceOffer, ProblemRef, Publish, Published, Read, Removed, RenameSpace,
+    Result, SendMessage, Sent, Service, SetName, Settings, SettingsChange, Share, SpaceRef, Spaces,
+    Status, Subscription,
 };
 use kith_log::SpaceId;
 
@@ -71,6 +72,9 @@ impl Service for Node {
             node.offer(space_of(caller)?, offer).await?;
             Ok(Empty {})
         }
+        space_import(node, caller, import: Import) -> Imported {
+            Ok(Imported { files: node.import(space_of(caller)?, import).await? })
+        }
         space_draft(node, caller, _none: Empty) -> DraftTaken {
             Ok(DraftTaken { draft: node.asks.take_draft(&space_of(caller)?) })
         }
@@ -111,6 +115,11 @@ impl Service for Node {
         }
 
         asks_look(node, _caller, ask: AskRef) -> Ask { node.look_at_ask(&ask.ask) }
+        asks_files(node, _caller, ask: AskRef) -> AskFiles { node.files_for_ask(&ask.ask) }
+        asks_give(node, _caller, give: GiveFiles) -> Empty {
+            node.give_files(&give).await?;
+            Ok(Empty {})
+        }
         asks_place(node, _caller, place: PlaceOffer) -> OpenedSpace { node.place_offer(&place).await }
         asks_refuse(node, _caller, ask: AskRef) -> Empty {
             node.refuse_ask(&ask.ask)?;

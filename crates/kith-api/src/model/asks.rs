@@ -13,7 +13,72 @@ pub const MAX_OFFERED_TEXT: usize = 16_000;
 /// they wait.
 pub const MAX_CARRIED_FILE: u64 = 100_000_000;
 
+/// Most files that a page gets by one import.
+pub const MAX_IMPORTED: usize = 32;
+/// Most endings and types that an import may be limited to.
+pub const MAX_IMPORT_FILTER: usize = 64;
+
 model! {
+    /// Which files a page asks for; any, where nothing is named.
+    #[derive(Eq, Default)]
+    struct Import {
+        /// Endings of names, `.txt` and the like. A file that fits one of these or of the types is meant.
+        #[serde(default)]
+        #[ts(optional, as = "Option<Vec<String>>")]
+        pub extensions: Vec<String>,
+        /// Media types, `image/png` or `image/*`.
+        #[serde(default)]
+        #[ts(optional, as = "Option<Vec<String>>")]
+        pub types: Vec<String>,
+        /// Whether more than one may be chosen.
+        #[serde(default)]
+        #[ts(optional, as = "Option<bool>")]
+        pub multiple: bool,
+    }
+
+    /// Files that the person gave a page: of its own space, named by no entry yet.
+    #[derive(Eq, Default)]
+    struct Imported {
+        /// The files; none where they gave none.
+        pub files: Vec<FileRef>,
+    }
+
+    /// A file that can be given.
+    #[derive(Eq)]
+    struct AskFile {
+        /// The space that it is of.
+        pub space: String,
+        /// The file.
+        pub file: FileRef,
+    }
+
+    /// Files that can be given.
+    #[derive(Eq)]
+    struct AskFiles {
+        /// Those of the page's own space first, then of the chats; the newest of each first.
+        pub files: Vec<AskFile>,
+        /// Whether there are more than are told.
+        pub more: bool,
+    }
+
+    /// A file of a space.
+    #[derive(Eq)]
+    struct ChosenFile {
+        /// The space.
+        pub space: String,
+        /// The file's hash.
+        pub hash: String,
+    }
+
+    /// Files to give to an app.
+    #[derive(Eq)]
+    struct GiveFiles {
+        /// What the app asks.
+        pub ask: String,
+        /// The files: one, or 32 at most where the app takes more.
+        pub files: Vec<ChosenFile>,
+    }
+
     /// What a page offers to a chat: a text, a file, or both.
     #[derive(Eq, Default)]
     struct Offer {
@@ -56,6 +121,8 @@ model! {
         pub app_name: String,
         /// The space of the page that asks.
         pub space: String,
+        /// The files that it wants; null where it offers something.
+        pub import: Option<Import>,
         /// The text that it offers; may be empty.
         pub text: String,
         /// The file that it offers.

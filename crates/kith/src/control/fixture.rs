@@ -67,6 +67,9 @@ answers! {
     blobs_files(FolderRead) -> FolderFiles = nothing("folder");
     space_link(Empty) -> InviteLink = nothing("space");
     space_offer(Offer) -> Empty = nothing("space");
+    space_import(Import) -> Imported = nothing("space");
+    asks_files(AskRef) -> AskFiles = nothing("ask");
+    asks_give(GiveFiles) -> Empty = nothing("ask");
     space_draft(Empty) -> DraftTaken = nothing("space");
     asks_look(AskRef) -> Ask = nothing("ask");
     asks_place(PlaceOffer) -> OpenedSpace = nothing("ask");
