@@ -524,8 +524,9 @@ type: string,
  */
 folder: boolean, 
 /**
- * Where the pages of its space read it, from their own origin: `/.kith/blobs/HASH`. A file of
- * a folder has its path after it.
+ * Where the pages of its space read it, from their own origin: `/.kith/blobs/HASH-CLAIM`, by
+ * what this entry says of it, or `/.kith/blobs/HASH`, by what is believed of that blob where
+ * several entries name it. A file of a folder has its path after it.
  */
 url: string, };
 

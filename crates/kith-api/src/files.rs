@@ -24,8 +24,9 @@ pub struct FileRef {
     pub media_type: String,
     /// Whether it is a folder: files with their paths.
     pub folder: bool,
-    /// Where the pages of its space read it, from their own origin: `/.kith/blobs/HASH`. A file of
-    /// a folder has its path after it.
+    /// Where the pages of its space read it, from their own origin: `/.kith/blobs/HASH-CLAIM`, by
+    /// what this entry says of it, or `/.kith/blobs/HASH`, by what is believed of that blob where
+    /// several entries name it. A file of a folder has its path after it.
     pub url: String,
 }
 
@@ -84,8 +85,9 @@ pub trait FileSink: Send {
 
 /// The files of spaces.
 pub trait Files: Send + Sync {
-    /// Opens a file that an entry of the space names, or that a page of it handed in: `HASH`, or
-    /// `HASH/path` for a file of a folder, with the hash in hex and the path decoded.
+    /// Opens a file that an entry of the space names, or that a page of it handed in: `HASH` or
+    /// `HASH-CLAIM`, as in [`FileRef::url`], with `/path` behind it for a file of a folder; the hash
+    /// in hex and the path decoded.
     ///
     /// # Errors
     /// `NotFound` where nothing in this space names it.

@@ -16,7 +16,7 @@ use kith_overlay::storage::{BlobScope, BlobState, MAX_BLOB_READ};
 use super::fetch::{Fetching, Piece, State};
 use super::{file_ref, no_file, parse_hash};
 use crate::node::{Inner, Node};
-use crate::store::Upload;
+use crate::store::{StoreError, Upload};
 
 /// Bytes that are fetched first for a reader that waits: what it will want next.
 const AHEAD: u64 = 1024 * 1024;
@@ -50,11 +50,15 @@ impl Inner {
             None => (path, None),
             Some((hash, inside)) => (hash, Some(inside)),
         };
-        let hash = parse_hash(hash)?;
-        let attachment = match self.attachment(space, &hash) {
-            Ok(attachment) => attachment,
-            Err(error) => self.uploads.get(&(*space, hash)).ok_or(error)?,
+        let (hash, claim) = match hash.split_once('-') {
+            None => (hash, None),
+            Some((hash, claim)) => (hash, Some(claim)),
         };
+        let hash = parse_hash(hash)?;
+        let attachment = self.claimed(*space, hash, claim).await?;
+        if self.store.proven_size(&hash)?.is_some_and(|size| size != attachment.size) {
+            return Err(StoreError::OtherSize.into());
+        }
         let Some(inside) = inside else {
             let piece = Piece::of(&attachment);
             let size = attachment.size;
@@ -62,19 +66,17 @@ impl Inner {
                 name: attachment.name.as_str().to_owned(),
                 media_type: attachment.media_type.as_str().to_owned(),
                 size,
-                tag: hash,
+                tag: tag(&piece, 0),
                 bytes: self.reader(*space, app, piece, 0, Some(attachment)),
             });
         };
         let found = self.find_in_folder(*space, app, &attachment, inside).await?;
         let name = inside.rsplit('/').next().unwrap_or(inside);
-        let mut tag = blake3::Hasher::new();
-        tag.update(&found.piece.hash).update(&found.offset.to_le_bytes());
         Ok(OpenFile {
             name: name.to_owned(),
             media_type: kith_app::content_type(name).to_owned(),
             size: found.size,
-            tag: *tag.finalize().as_bytes(),
+            tag: tag(&found.piece, found.offset),
             bytes: self.reader(*space, app, found.piece, found.offset, None),
         })
     }
@@ -107,6 +109,16 @@ impl Inner {
         let upload = self.store.begin_upload(BlobScope::Space(space), read_key).await?;
         Ok(Box::new(Sink { node: self.clone(), space, upload, name, media_type }))
     }
+}
+
+/// What differs where the bytes differ: the same blob is another file by another key.
+fn tag(piece: &Piece, offset: u64) -> [u8; 32] {
+    let mut tag = blake3::Hasher::new();
+    tag.update(&piece.hash).update(&offset.to_le_bytes());
+    if let Some(key) = &piece.key {
+        tag.update(key.as_bytes());
+    }
+    *tag.finalize().as_bytes()
 }
 
 /// The bytes of a file that is here, or comes.
@@ -157,13 +169,11 @@ impl Reader {
 
     /// Waits until something of a range may be here.
     async fn wait(&self, range: std::ops::Range<u64>) -> Result<()> {
-        let scope = BlobScope::Space(self.space);
-        let Piece { hash, size, key } = &self.piece;
         let held = self.fetching.lock().expect("no panic while held").clone();
         let fetching = match held {
             Some(fetching) => fetching,
             None => {
-                self.node.store.expect_file(scope, hash, *size, key.clone(), None).await?;
+                self.node.expect_piece(self.space, &self.piece, None).await?;
                 let fetching = self.node.fetch_piece(self.space, self.app, &self.piece)?;
                 if let Some(whole) = self.whole.clone() {
                     self.node.follow_read(self.space, self.app, whole, &fetching);
@@ -178,10 +188,7 @@ impl Reader {
             return Ok(());
         }
         fetching.urgent(range);
-        let over = match &*state.borrow() {
-            State::Going(_) => None,
-            State::Done(done) => Some(done.clone()),
-        };
+        let over = fetching.over(&state.borrow(), &self.piece);
         match over {
             Some(Err(error)) => Err(error),
             // It is here, or was deleted since: then it is fetched again.
@@ -211,7 +218,7 @@ impl Drop for Reader {
         if let (true, Ok(runtime)) = (is_whole, tokio::runtime::Handle::try_current()) {
             runtime.spawn(async move {
                 let mut state = fetching.watch();
-                let _ = state.wait_for(|state| matches!(state, State::Done(_))).await;
+                let _ = state.wait_for(State::is_over).await;
             });
         }
     }

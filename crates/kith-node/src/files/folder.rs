@@ -9,7 +9,6 @@ use kith_api::{
 use kith_app::AppId;
 use kith_log::SpaceId;
 use kith_log::file::{Attachment, FolderBlob, FolderError, FolderFile, FolderReader};
-use kith_overlay::storage::BlobScope;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -20,7 +19,7 @@ use super::lists::{self, Place};
 use super::meter::Meter;
 use super::names::{Rules, Written};
 use super::transfers::{MAX_FETCHES, Transfer};
-use super::{hex, no_file, parse_hash};
+use super::{no_file, parse_hash};
 use crate::node::Inner;
 use crate::store::Expected;
 
@@ -59,7 +58,7 @@ impl From<&FolderBlob> for Piece {
 
 impl Inner {
     /// The list of a folder that is here. For threads that may wait.
-    fn list(
+    pub(super) fn list(
         &self,
         space: SpaceId,
         folder: &Attachment,
@@ -88,19 +87,14 @@ impl Inner {
 
     /// Waits until a blob is here, wherever that is.
     async fn await_piece(&self, space: SpaceId, app: AppId, piece: &Piece) -> Result<()> {
-        let scope = BlobScope::Space(space);
-        let Piece { hash, size, key } = piece;
-        let expected = self.store.expect_file(scope, hash, *size, key.clone(), None).await?;
+        let expected = self.expect_piece(space, piece, None).await?;
         if let Expected::Held(_) = expected {
             return Ok(());
         }
         let fetching = self.fetch_piece(space, app, piece)?;
         let mut state = fetching.watch();
-        let state = state.wait_for(|state| matches!(state, State::Done(_))).await;
-        match state.as_deref() {
-            Ok(State::Done(done)) => done.clone(),
-            _ => Err(stopped()),
-        }
+        let over = state.wait_for(State::is_over).await.map_err(|_| stopped())?;
+        fetching.over(&over, piece).unwrap_or_else(|| Err(stopped()))
     }
 
     /// A file of a folder, by its path.
@@ -143,11 +137,15 @@ impl Inner {
         read: FolderRead,
     ) -> Result<FolderFiles> {
         let app = self.spaces.get(&space)?.app;
-        let folder = self.attachment(&space, &parse_hash(&read.hash)?)?;
+        let folder = self.settled(space, parse_hash(&read.hash)?).await?;
+        if folder.folder {
+            self.await_piece(space, app, &Piece::of(&folder)).await?;
+        }
+        // What came may show that another claim is right.
+        let folder = self.settled(space, folder.hash).await?;
         if !folder.folder {
             return Err(no_file());
         }
-        self.await_piece(space, app, &Piece::of(&folder)).await?;
         let (node, runtime) = (self.clone(), Handle::current());
         blocking(move || {
             let limit = read.limit.unwrap_or(DEFAULT_READ).clamp(1, MAX_FOLDER_READ);
@@ -159,7 +157,7 @@ impl Inner {
             while files.len() < limit {
                 let file = place.advance().map_err(|error| bad_folder(&error))?;
                 let Some(file) = file else { return Ok(FolderFiles { files, more: false }) };
-                files.push(file_info(&folder.hash, &file));
+                files.push(file_info(&folder, &file));
             }
             let more = place.peek().is_some();
             node.transfers.lists.put(list_of(space, &folder), place);
@@ -171,20 +169,20 @@ impl Inner {
     /// Brings all files of a folder, to the store or to where they are written.
     pub(super) async fn bring_folder(self: &Arc<Self>, transfer: &Arc<Transfer>) -> Result<()> {
         let (space, hash) = transfer.key;
-        let folder = &transfer.attachment;
+        let folder = transfer.attachment();
         transfer.update(|meter| meter.stage = FileStage::Waiting);
-        self.await_piece(space, transfer.app, &Piece::of(folder)).await?;
-        let (node, of, runtime) = (self.clone(), folder.clone(), Handle::current());
+        self.await_piece(space, transfer.app, &Piece::of(&folder)).await?;
+        let (node, of, runtime) = (self.clone(), folder, Handle::current());
         let blobs = blocking(move || Ok(node.list(space, &of, runtime)?.blobs().to_vec())).await?;
         let size = blobs.iter().map(|blob| blob.size).fold(0, u64::saturating_add);
         transfer.update(|meter| *meter = Meter::new(FileStage::Fetching, size, 0));
         let sizes = blobs.iter().map(|blob| (blob.hash, blob.size)).collect();
-        self.store.look_for_room(transfer.destination.clone(), sizes).await?;
+        self.store.look_for_room(transfer.destination(), sizes).await?;
         let pieces = blobs.iter().map(|blob| blob.hash).collect();
         self.store.add_pieces(space, hash, pieces).await?;
         let (sender, mut steps) = mpsc::channel(QUEUE);
         let (node, of, runtime) = (self.clone(), transfer.clone(), Handle::current());
-        let planned = tokio::task::spawn_blocking(move || match of.destination.clone() {
+        let planned = tokio::task::spawn_blocking(move || match of.destination() {
             Some(to) => node.plan(&of, &to, &sender, runtime),
             None => plan_store(blobs, &sender),
         });
@@ -202,7 +200,7 @@ impl Inner {
             done.map_err(|_| stopped())??;
         }
         planned.await.map_err(|_| stopped())??;
-        match transfer.destination.clone() {
+        match transfer.destination() {
             Some(to) => {
                 blocking(move || {
                     std::fs::create_dir_all(&to).map_err(|error| not_written(&to, &error))?;
@@ -222,7 +220,7 @@ impl Inner {
         steps: &mpsc::Sender<Step>,
         runtime: Handle,
     ) -> Result<()> {
-        let mut list = self.list(transfer.key.0, &transfer.attachment, runtime)?;
+        let mut list = self.list(transfer.key.0, &transfer.attachment(), runtime)?;
         let mut written = Written::new(Rules::HERE);
         // Blobs that were told of before: each is counted once, and written out of from then on.
         let mut seen = vec![false; list.blobs().len()];
@@ -310,15 +308,15 @@ impl Inner {
 }
 
 fn list_of(space: SpaceId, folder: &Attachment) -> lists::Key {
-    (space, folder.hash, folder.key.as_ref().map(|key| *key.as_bytes()))
+    (space, folder.hash, folder.size, folder.key.as_ref().map(|key| *key.as_bytes()))
 }
 
 /// A file of a folder, as pages see it.
-fn file_info(folder: &[u8; 32], file: &FolderFile) -> FolderFileInfo {
+fn file_info(folder: &Attachment, file: &FolderFile) -> FolderFileInfo {
     let path = file.path.as_str();
     let encoded = crate::manage::encode_path(path);
     FolderFileInfo {
-        url: format!("{}{}/{encoded}", super::URL, hex(folder)),
+        url: format!("{}/{encoded}", super::file_ref(folder).url),
         media_type: super::share::media_type(path).as_str().to_owned(),
         path: path.to_owned(),
         size: file.size,
@@ -355,7 +353,7 @@ async fn make_folder_of(path: &Path) -> Result<()> {
     tokio::fs::create_dir_all(folder).await.map_err(|error| not_written(folder, &error))
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(|_| stopped())?

@@ -1,6 +1,6 @@
 //! Getting what was shared by a link.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +8,10 @@ use std::time::Duration;
 use kith_api::{Error, ErrorCode, Get, GotFile, JobRef, JobStage, Result};
 use kith_app::{Destination, Link};
 use kith_log::SpaceId;
-use kith_log::file::Attachment;
+use kith_log::file::{Attachment, FileName};
 use tokio::runtime::Handle;
 
+use super::claims::is_same_file;
 use super::export::{Opened, write_new};
 use super::fetch::Piece;
 use super::jobs::Job;
@@ -42,6 +43,23 @@ impl Drop for Pausing {
             }
         });
     }
+}
+
+/// A file or folder that is got.
+struct Going {
+    transfer: Arc<Transfer>,
+    path: PathBuf,
+}
+
+/// The next free path of a name.
+pub(super) fn free(to: &Path, name: &FileName, taken: &mut BTreeSet<PathBuf>) -> Result<PathBuf> {
+    let path = names::free(to, name, taken).ok_or_else(|| {
+        Error::new(ErrorCode::AlreadyExists, "There are too many files of this name.")
+            .why(format!("“{name}” and 9,999 more are there."))
+            .todo("Get it into another folder.")
+    })?;
+    taken.insert(path.clone());
+    Ok(path)
 }
 
 impl Inner {
@@ -79,31 +97,42 @@ impl Inner {
         to: PathBuf,
     ) -> Result<JobStage> {
         let mut done: Vec<(Arc<Transfer>, GotFile)> = Vec::new();
-        let mut seen = BTreeSet::new();
+        let mut seen = BTreeMap::new();
         let mut pausing = Pausing { node: self.clone(), keys: Vec::new() };
         loop {
             // What came while others were fetched is got, too.
-            let mut attached = self.look(&job, &space).await?;
-            attached.retain(|attachment| seen.insert(attachment.hash));
-            if attached.is_empty() {
+            let mut fresh = Vec::new();
+            for attachment in self.look(&job, &space).await? {
+                let attachment = self.settled(space, attachment.hash).await?;
+                let before = seen.get(&attachment.hash);
+                if !before.is_some_and(|before| is_same_file(before, &attachment)) {
+                    fresh.push(attachment);
+                }
+            }
+            if fresh.is_empty() {
                 break;
             }
-            // Of a folder it is not known yet.
-            let files = attached.iter().filter(|attachment| !attachment.folder);
-            let files = files.map(|attachment| (attachment.hash, attachment.size)).collect();
-            self.store.look_for_room(Some(to.clone()), files).await?;
+            self.look_for_room(space, &to, &fresh).await?;
             let mut under_way = Vec::new();
             let mut taken = BTreeSet::new();
-            for attachment in attached {
-                let path = self.place(&space, &attachment, &to, &mut taken)?;
+            for attachment in fresh {
+                let path = if seen.contains_key(&attachment.hash) {
+                    // It proved to be another file than what was written.
+                    free(&to, &attachment.name, &mut taken)?
+                } else {
+                    self.place(&space, &attachment, &to, &mut taken)?
+                };
                 let transfer = self.fetch_file(space, attachment.hash, Some(path.clone())).await?;
                 pausing.keys.push(transfer.key);
-                under_way.push((transfer, path));
+                under_way.push(Going { transfer, path });
             }
             self.follow(&job, &under_way).await?;
             pausing.keys.clear();
-            for (transfer, path) in under_way {
-                let got = self.deliver(&job, &transfer, path).await?;
+            for going in under_way {
+                let transfer = going.transfer.clone();
+                let got = self.deliver(&job, going).await?;
+                seen.insert(transfer.key.1, transfer.attachment());
+                done.retain(|(before, _)| before.key != transfer.key);
                 done.push((transfer, got));
             }
         }
@@ -128,6 +157,17 @@ impl Inner {
         }
     }
 
+    /// Looks whether there is room for files before anything of them comes. Of a folder it is not known
+    /// yet; where sizes differ that may be right, the smallest one counts.
+    async fn look_for_room(&self, space: SpaceId, to: &Path, files: &[Attachment]) -> Result<()> {
+        let mut sizes = Vec::new();
+        for file in files.iter().filter(|file| !file.folder) {
+            let said = self.store.claims(&space, &file.hash)?.sizes();
+            sizes.push((file.hash, said.first().copied().unwrap_or(file.size)));
+        }
+        Ok(self.store.look_for_room(Some(to.to_owned()), sizes).await?)
+    }
+
     /// Where a file or folder is written: where it was before, when it was cut off; else under the
     /// next free name.
     fn place(
@@ -137,8 +177,7 @@ impl Inner {
         to: &Path,
         taken: &mut BTreeSet<PathBuf>,
     ) -> Result<PathBuf> {
-        let before =
-            self.transfers.get(space, &attachment.hash).and_then(|of| of.destination.clone());
+        let before = self.transfers.get(space, &attachment.hash).and_then(|of| of.destination());
         let before = match before {
             None => self.store.file_path(&attachment.hash)?,
             before => before,
@@ -147,25 +186,19 @@ impl Inner {
             taken.insert(before.clone());
             return Ok(before);
         }
-        let path = names::free(to, &attachment.name, taken).ok_or_else(|| {
-            Error::new(ErrorCode::AlreadyExists, "There are too many files of this name.")
-                .why(format!("“{}” and 9,999 more are there.", attachment.name))
-                .todo("Get it into another folder.")
-        })?;
-        taken.insert(path.clone());
-        Ok(path)
+        free(to, &attachment.name, taken)
     }
 
     /// Tells how far transfers are, until all are over.
-    async fn follow(&self, job: &Job, under_way: &[(Arc<Transfer>, PathBuf)]) -> Result<()> {
+    async fn follow(&self, job: &Job, under_way: &[Going]) -> Result<()> {
         let tell = || {
-            let files = under_way.iter().map(|(transfer, _)| self.state_of(transfer));
+            let files = under_way.iter().map(|going| self.state_of(&going.transfer));
             job.tell(JobStage::Fetching { files: files.collect() });
         };
         let mut changes = self.transfers.changes();
         let all = async {
-            for (transfer, _) in under_way {
-                transfer.finished().await?;
+            for going in under_way {
+                going.transfer.finished().await?;
             }
             Ok(())
         };
@@ -185,8 +218,11 @@ impl Inner {
     }
 
     /// Writes a file that was here in another place already.
-    async fn deliver(&self, job: &Arc<Job>, transfer: &Transfer, path: PathBuf) -> Result<GotFile> {
-        let attachment = &transfer.attachment;
+    async fn deliver(&self, job: &Arc<Job>, going: Going) -> Result<GotFile> {
+        let Going { transfer, path } = going;
+        // It may have proved to be another file than it was taken for.
+        let path = transfer.destination().unwrap_or(path);
+        let attachment = transfer.attachment();
         let got = |path: &Path, size| GotFile {
             name: attachment.name.as_str().to_owned(),
             path: path.to_string_lossy().into_owned(),
@@ -194,12 +230,12 @@ impl Inner {
         };
         if attachment.folder {
             let size = transfer.watch().borrow().size;
-            return Ok(got(transfer.destination.as_deref().unwrap_or(&path), size));
+            return Ok(got(&path, size));
         }
         match self.store.file_path(&attachment.hash)? {
             Some(place) if place.parent() == path.parent() => Ok(got(&place, attachment.size)),
             _ => {
-                let piece = Piece::of(attachment);
+                let piece = Piece::of(&attachment);
                 let (store, runtime, to) = (self.store.clone(), Handle::current(), path.clone());
                 let space = transfer.key.0;
                 let (job, size) = (job.clone(), attachment.size);

@@ -73,7 +73,7 @@ impl Watch {
         let before = std::mem::take(told);
         let mut news = Vec::new();
         for transfer in node.transfers.standing_of(space) {
-            let (hash, state) = (transfer.attachment.hash, node.state_of(&transfer));
+            let (hash, state) = (transfer.key.1, node.state_of(&transfer));
             if before.get(&hash) != Some(&state) {
                 news.push(state.clone());
             }

@@ -17,8 +17,8 @@ const MAX_OPEN: usize = 8;
 /// from its start each time.
 const MAX_BLOBS: usize = 256 * 1024;
 
-/// A list: its space and hash, and the key that opens it.
-pub(super) type Key = (SpaceId, [u8; 32], Option<[u8; 32]>);
+/// A list: its space, hash and size, and the key that opens it.
+pub(super) type Key = (SpaceId, [u8; 32], u64, Option<[u8; 32]>);
 
 /// A place in a folder's list.
 pub(super) struct Place<R: Read> {
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     const FILES: u64 = 100_000;
-    const KEY: Key = (SpaceId::from_bytes([1; 32]), [2; 32], None);
+    const KEY: Key = (SpaceId::from_bytes([1; 32]), [2; 32], 3, None);
 
     /// Counts what is read.
     struct Counted(Cursor<Rc<[u8]>>, Rc<Cell<u64>>);
@@ -198,8 +198,9 @@ mod tests {
         assert_eq!(find(7), Some(7));
         assert_eq!(find(50_002), Some(50_002));
         assert!(read.get() < before + 200_000, "{} after {before}", read.get());
-        let other = (KEY.0, KEY.1, Some([9; 32]));
-        assert!(lists.take(&other, |_| true).is_none());
+        for other in [(KEY.0, KEY.1, KEY.2, Some([9; 32])), (KEY.0, KEY.1, 4, KEY.3)] {
+            assert!(lists.take(&other, |_| true).is_none());
+        }
         lists.forget(&KEY.0);
         assert!(lists.take(&KEY, |_| true).is_none());
     }
@@ -209,11 +210,11 @@ mod tests {
         let list = list();
         let lists = Lists::default();
         for n in 0..=MAX_OPEN {
-            let key = (KEY.0, [u8::try_from(n).unwrap(); 32], None);
+            let key = (KEY.0, [u8::try_from(n).unwrap(); 32], 3, None);
             let reader = FolderReader::new(Cursor::new(list.clone())).unwrap();
             lists.put(key, Place::start(reader).unwrap());
         }
-        assert!(lists.take(&(KEY.0, [0; 32], None), |_| true).is_none());
-        assert!(lists.take(&(KEY.0, [1; 32], None), |_| true).is_some());
+        assert!(lists.take(&(KEY.0, [0; 32], 3, None), |_| true).is_none());
+        assert!(lists.take(&(KEY.0, [1; 32], 3, None), |_| true).is_some());
     }
 }

@@ -2,6 +2,7 @@
 //! gets by a link.
 //!
 //! - `transfers`: files and folders that come; `fetch`: one blob of them; `meter`: how far and how fast.
+//! - `claims`: which of several things that members say of a file is believed.
 //! - `folder` and `lists`: what is in a folder; `pack`: making one blob of it; `walk`, `names` and
 //!   `export`: the way from and to disk.
 //! - `share`, `get`: what the command line does, as `jobs`.
@@ -11,6 +12,7 @@
 
 mod carry;
 mod changed;
+mod claims;
 mod door;
 mod export;
 mod fetch;
@@ -64,11 +66,11 @@ pub(crate) fn no_file() -> Error {
     Error::new(ErrorCode::NotFound, "There is no such file in this space.")
 }
 
-/// A file as pages see it.
+/// A file as pages see it. Its address names what this attachment says of it, whatever others say.
 pub(crate) fn file_ref(attachment: &Attachment) -> FileRef {
     let hash = hex(&attachment.hash);
     FileRef {
-        url: format!("{URL}{hash}"),
+        url: format!("{URL}{hash}-{}", claims::id(attachment)),
         hash,
         size: attachment.size,
         name: attachment.name.as_str().to_owned(),
@@ -97,7 +99,7 @@ impl Inner {
         }
     }
 
-    /// What an entry of a space says of a file.
+    /// What is believed of a file that entries of a space name.
     pub(crate) fn attachment(&self, space: &SpaceId, hash: &[u8; 32]) -> Result<Attachment> {
         self.store.attachment(space, hash)?.ok_or_else(no_file)
     }

@@ -1,6 +1,6 @@
 //! Files and folders that come, or were wanted since the start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
@@ -14,8 +14,10 @@ use kith_overlay::storage::{BlobScope, BlobState};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 
+use super::claims::is_same_file;
 use super::export::Opened;
 use super::fetch::{Fetching, State};
+use super::get::free;
 use super::lists::Lists;
 use super::meter::Meter;
 use super::news::Touched;
@@ -38,6 +40,8 @@ pub(crate) struct Transfers {
     changes: watch::Sender<u64>,
     pub(super) slots: Arc<Semaphore>,
     pub(super) lists: Lists<Opened>,
+    /// Files are read to try keys on them one after the other.
+    pub(super) proving: Semaphore,
 }
 
 /// A file or folder of a space.
@@ -50,14 +54,21 @@ type Read = (Arc<Transfer>, watch::Receiver<State>);
 pub(crate) struct Transfer {
     pub(super) key: Key,
     pub(super) app: AppId,
-    pub(super) attachment: Attachment,
-    /// Where it is written; `None` for kith's own store.
-    pub(super) destination: Option<PathBuf>,
+    goal: Mutex<Goal>,
     meter: watch::Sender<Meter>,
     /// Names that had to be changed.
     renamed: Mutex<Vec<String>>,
     changes: watch::Sender<u64>,
     task: Mutex<Option<AbortHandle>>,
+}
+
+/// What a transfer is to bring.
+#[derive(Clone)]
+struct Goal {
+    /// The claim that it goes by.
+    claim: Attachment,
+    /// Where it is written; `None` for kith's own store.
+    destination: Option<PathBuf>,
 }
 
 /// Whether nothing more happens to it by itself.
@@ -81,6 +92,20 @@ impl Transfer {
             };
             meter.went_on(*hash, progress, Instant::now());
         });
+    }
+
+    /// The claim that it goes by.
+    pub(super) fn attachment(&self) -> Attachment {
+        self.goal().claim
+    }
+
+    /// Where it is written; `None` for kith's own store.
+    pub(super) fn destination(&self) -> Option<PathBuf> {
+        self.goal().destination
+    }
+
+    fn goal(&self) -> Goal {
+        self.goal.lock().expect("no panic while held").clone()
     }
 
     pub(super) fn watch(&self) -> watch::Receiver<Meter> {
@@ -131,6 +156,7 @@ impl Default for Transfers {
             changes: watch::Sender::new(0),
             slots: Arc::new(Semaphore::new(MAX_FETCHES)),
             lists: Lists::default(),
+            proving: Semaphore::new(1),
         }
     }
 }
@@ -229,7 +255,8 @@ impl Transfers {
     ) -> Transfer {
         let meter = watch::Sender::new(Meter::new(stage, attachment.size, 0));
         let (changes, renamed, task) = (self.changes.clone(), Mutex::default(), Mutex::default());
-        Transfer { key, app, attachment, destination, meter, renamed, changes, task }
+        let goal = Mutex::new(Goal { claim: attachment, destination });
+        Transfer { key, app, goal, meter, renamed, changes, task }
     }
 
     /// A page reads a file that comes by this fetch; `None` where another reader of it was first.
@@ -317,12 +344,35 @@ impl Inner {
         Ok(transfer)
     }
 
-    /// Brings all of a file or folder to where it is wanted.
+    /// Brings all of a file or folder to where it is wanted; anew, where what came shows that another
+    /// claim is right than the one that it went by.
     async fn bring(self: &Arc<Self>, transfer: &Arc<Transfer>) -> Result<()> {
-        if transfer.attachment.folder {
-            self.bring_folder(transfer).await
-        } else {
-            self.bring_file(transfer).await
+        let (space, hash) = transfer.key;
+        loop {
+            let claim = transfer.attachment();
+            let done = if claim.folder {
+                self.bring_folder(transfer).await
+            } else {
+                self.bring_file(transfer).await
+            };
+            let right = self.settled(space, hash).await?;
+            let same = is_same_file(&right, &claim);
+            if same && done.is_err() {
+                return done;
+            }
+            self.take_back(transfer, &right).await?;
+            if same {
+                return done;
+            }
+            let mut destination = transfer.destination();
+            if let Some(to) = destination.as_ref().and_then(|path| path.parent())
+                && claim.name != right.name
+            {
+                destination = Some(free(to, &right.name, &mut BTreeSet::new())?);
+                self.store.want(space, hash, destination.as_deref(), false).await?;
+            }
+            let goal = Goal { claim: right, destination };
+            *transfer.goal.lock().expect("no panic while held") = goal;
         }
     }
 
@@ -362,7 +412,7 @@ impl Inner {
                 match now {
                     State::Going(Some(progress)) => read.went_on(&key.1, &progress),
                     State::Going(None) => {}
-                    State::Done(_) => break,
+                    State::Done(_) | State::OtherSize(_) => break,
                 }
                 // The fetch is held by its readers alone.
                 if state.changed().await.is_err() {
@@ -383,7 +433,7 @@ impl Inner {
         if is_over(transfer.stage()) {
             return Ok(());
         }
-        self.store.want(space, hash, transfer.destination.as_deref(), true).await?;
+        self.store.want(space, hash, transfer.destination().as_deref(), true).await?;
         transfer.halt();
         transfer.update(|meter| {
             if !is_over(meter.stage) {
@@ -403,7 +453,7 @@ impl Inner {
         self.store.unwant(space, hash).await?;
         self.store.drop_file(space, hash).await?;
         if let Some(transfer) = transfer {
-            let size = transfer.attachment.size;
+            let size = transfer.attachment().size;
             transfer.update(|meter| *meter = Meter::new(FileStage::Absent, size, 0));
         }
         self.transfers.touch((space, hash));

@@ -1,4 +1,4 @@
-//! What entries say of files, which blobs make a folder, and what is wanted.
+//! Which files entries attach, which blobs make a folder, and what is wanted.
 //!
 //! A blob of a space is named by an attachment of one of its entries, or is a piece of a folder that
 //! is; else nothing refers to it.
@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use kith_log::SpaceId;
-use kith_log::file::{Attachment, FileKey};
+use kith_log::file::Attachment;
 use kith_overlay::storage::BlobScope;
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
+use super::claims::{self, CLAIMS, ClaimTable};
 use super::database::Snapshot;
 use super::error::StoreError;
 use super::open::Store;
@@ -20,14 +21,12 @@ use super::row;
 use super::writer::Tx;
 
 /// Two ids, the space's first.
-type Pair = ([u8; 32], [u8; 32]);
+pub(super) type Pair = ([u8; 32], [u8; 32]);
 /// Three of them.
 type Triple = ([u8; 32], [u8; 32], [u8; 32]);
 
-/// Space and hash to the [`AttachedRow`] of the first entry that arrived with it.
-const ATTACHED: TableDefinition<'static, Pair, &[u8]> = TableDefinition::new("attached");
 /// Space, serial and place in the entry, to the hash of an attachment that was the first of its hash.
-const ORDER: TableDefinition<'static, ([u8; 32], u64, u8), [u8; 32]> =
+pub(super) const ORDER: TableDefinition<'static, ([u8; 32], u64, u8), [u8; 32]> =
     TableDefinition::new("attached order");
 /// Space, folder, piece.
 const PIECES: TableDefinition<'static, Triple, ()> = TableDefinition::new("pieces");
@@ -36,25 +35,15 @@ const FOLDERS: TableDefinition<'static, Triple, ()> = TableDefinition::new("fold
 /// Space and hash to a [`WantedRow`].
 const WANTED: TableDefinition<'static, Pair, &[u8]> = TableDefinition::new("wanted");
 
-const NONE: [u8; 32] = [0; 32];
-const ALL: [u8; 32] = [0xff; 32];
+pub(super) const NONE: [u8; 32] = [0; 32];
+pub(super) const ALL: [u8; 32] = [0xff; 32];
 
 pub(super) fn lay_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
-    transaction.open_table(ATTACHED)?;
     transaction.open_table(ORDER)?;
     transaction.open_table(PIECES)?;
     transaction.open_table(FOLDERS)?;
     transaction.open_table(WANTED)?;
     Ok(())
-}
-
-#[derive(Serialize, Deserialize)]
-struct AttachedRow {
-    size: u64,
-    folder: bool,
-    key: Option<[u8; 32]>,
-    name: String,
-    media_type: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -76,18 +65,16 @@ pub struct Wanted {
     pub paused: bool,
 }
 
-/// Notes the attachments of an entry that arrived.
+/// Notes the attachments of an entry that arrived, of this author, who may be oneself.
 pub(super) fn note(
     tx: &Tx<'_>,
     space: &SpaceId,
+    author: (&[u8; 32], bool),
     serial: u64,
     attachments: &[Attachment],
 ) -> Result<(), StoreError> {
     for (n, attachment) in (0..).zip(attachments) {
-        let mut table = tx.change(ATTACHED)?;
-        let key = (*space.as_bytes(), attachment.hash);
-        if table.get(key)?.is_none() {
-            table.insert(key, encode(attachment).as_slice())?;
+        if claims::note(tx, space, author, serial, attachment)? {
             tx.change(ORDER)?.insert((*space.as_bytes(), serial, n), attachment.hash)?;
         }
     }
@@ -99,7 +86,7 @@ pub(super) fn delete_space(tx: &Tx<'_>, space: &SpaceId) -> Result<(), StoreErro
     let id = *space.as_bytes();
     let pairs = (id, NONE)..=(id, ALL);
     let triples = (id, NONE, NONE)..=(id, ALL, ALL);
-    tx.change(ATTACHED)?.retain_in(pairs.clone(), |_, _| false)?;
+    claims::delete_space(tx, space)?;
     tx.change(ORDER)?.retain_in((id, 0, 0)..=(id, u64::MAX, u8::MAX), |_, _| false)?;
     tx.change(PIECES)?.retain_in(triples.clone(), |_, ()| false)?;
     tx.change(FOLDERS)?.retain_in(triples, |_, ()| false)?;
@@ -113,12 +100,12 @@ pub(super) fn is_attached(
     space: &SpaceId,
     hash: &[u8; 32],
 ) -> Result<bool, StoreError> {
-    is_named(&tx.look(ATTACHED)?, &tx.look(FOLDERS)?, space, hash)
+    is_named(&tx.look(CLAIMS)?, &tx.look(FOLDERS)?, space, hash)
 }
 
 /// What names blobs, in a snapshot.
 pub(super) struct Named {
-    attached: redb::ReadOnlyTable<Pair, &'static [u8]>,
+    claims: ClaimTable,
     folders: redb::ReadOnlyTable<Triple, ()>,
     wanted: redb::ReadOnlyTable<Pair, &'static [u8]>,
 }
@@ -126,7 +113,7 @@ pub(super) struct Named {
 impl Named {
     pub(super) fn read(snapshot: &Snapshot) -> Result<Self, StoreError> {
         Ok(Self {
-            attached: snapshot.table(ATTACHED)?,
+            claims: snapshot.table(CLAIMS)?,
             folders: snapshot.table(FOLDERS)?,
             wanted: snapshot.table(WANTED)?,
         })
@@ -136,7 +123,7 @@ impl Named {
     /// wants it.
     pub(super) fn has(&self, space: &SpaceId, hash: &[u8; 32]) -> Result<bool, StoreError> {
         Ok(self.wanted.get((*space.as_bytes(), *hash))?.is_some()
-            || is_named(&self.attached, &self.folders, space, hash)?)
+            || is_named(&self.claims, &self.folders, space, hash)?)
     }
 }
 
@@ -172,49 +159,26 @@ impl Naming {
 }
 
 fn is_named(
-    attached: &impl ReadableTable<Pair, &'static [u8]>,
+    claims: &impl ReadableTable<Pair, &'static [u8]>,
     folders: &impl ReadableTable<Triple, ()>,
     space: &SpaceId,
     hash: &[u8; 32],
 ) -> Result<bool, StoreError> {
     let id = *space.as_bytes();
-    if attached.get((id, *hash))?.is_some() {
+    if claims::has(claims, &id, hash)? {
         return Ok(true);
     }
     for row in folders.range((id, *hash, NONE)..=(id, *hash, ALL))? {
         let (_, _, folder) = row?.0.value();
-        if attached.get((id, folder))?.is_some() {
+        if claims::has(claims, &id, &folder)? {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-fn encode(attachment: &Attachment) -> Vec<u8> {
-    row::encode(&AttachedRow {
-        size: attachment.size,
-        folder: attachment.folder,
-        key: attachment.key.as_ref().map(|key| *key.as_bytes()),
-        name: attachment.name.as_str().to_owned(),
-        media_type: attachment.media_type.as_str().to_owned(),
-    })
-}
-
-fn decode(hash: [u8; 32], bytes: &[u8]) -> Result<Attachment, StoreError> {
-    let AttachedRow { size, folder, key, name, media_type } = row::decode("attached", bytes)?;
-    let bad = |_| StoreError::bad_row("attached");
-    Ok(Attachment {
-        hash,
-        size,
-        folder,
-        key: key.map(FileKey::from_bytes),
-        name: name.parse().map_err(bad)?,
-        media_type: media_type.parse().map_err(bad)?,
-    })
-}
-
 impl Store {
-    /// What an entry of a space says of a file.
+    /// What is believed of a file that entries of a space name.
     ///
     /// # Errors
     /// The disk's.
@@ -223,10 +187,7 @@ impl Store {
         space: &SpaceId,
         hash: &[u8; 32],
     ) -> Result<Option<Attachment>, StoreError> {
-        self.read(|snapshot| {
-            let row = snapshot.table(ATTACHED)?.get_owned((*space.as_bytes(), *hash))?;
-            row.map(|row| decode(*hash, row.value())).transpose()
-        })
+        Ok(self.claims(space, hash)?.best().cloned())
     }
 
     /// The files that entries of a space name, those that arrived last first, `most` at most.
@@ -235,17 +196,13 @@ impl Store {
     /// The disk's.
     pub fn attached(&self, space: &SpaceId, most: usize) -> Result<Vec<Attachment>, StoreError> {
         let id = *space.as_bytes();
-        self.read(|snapshot| {
-            let (order, table) = (snapshot.table(ORDER)?, snapshot.table(ATTACHED)?);
+        let hashes = self.read(|snapshot| {
+            let order = snapshot.table(ORDER)?;
             let newest = order.range((id, 0, 0)..=(id, u64::MAX, u8::MAX))?.rev().take(most);
-            let mut attached = Vec::new();
-            for row in newest {
-                let hash = row?.1.value();
-                let row = table.get((id, hash))?.ok_or_else(|| StoreError::bad_row("attached"))?;
-                attached.push(decode(hash, row.value())?);
-            }
-            Ok(attached)
-        })
+            newest.map(|row| Ok(row?.1.value())).collect::<Result<Vec<_>, StoreError>>()
+        })?;
+        let attached = hashes.iter().map(|hash| self.attachment(space, hash));
+        attached.filter_map(Result::transpose).collect()
     }
 
     /// Notes of which blobs the files of a folder are made.
@@ -340,7 +297,7 @@ impl Store {
         let gone = self
             .write(0, move |tx| {
                 let (mut by_folder, mut by_piece) = (tx.change(PIECES)?, tx.change(FOLDERS)?);
-                let attached = tx.look(ATTACHED)?;
+                let claims = tx.look(CLAIMS)?;
                 let mut gone = vec![hash];
                 for row in by_folder.range((id, hash, NONE)..=(id, hash, ALL))? {
                     gone.push(row?.0.value().2);
@@ -351,7 +308,7 @@ impl Store {
                 }
                 let is_free = |piece: &[u8; 32]| -> Result<bool, StoreError> {
                     let mut others = by_piece.range((id, *piece, NONE)..=(id, *piece, ALL))?;
-                    let named = *piece != hash && attached.get((id, *piece))?.is_some();
+                    let named = *piece != hash && claims::has(&claims, &id, piece)?;
                     Ok(others.next().is_none() && !named)
                 };
                 let mut free = Vec::new();

@@ -97,6 +97,9 @@ pub enum StoreError {
     /// A blob's file was changed, or a part can't be of its blob.
     #[error("the file is not what was stored")]
     Damaged,
+    /// Somebody said that a file has another size than it has.
+    #[error("the file has another size than whoever named it here said")]
+    OtherSize,
     /// A folder, a link, a pipe or a device, where a file is needed.
     #[error("{} is not a plain file", path.display())]
     NotPlain {
@@ -166,6 +169,7 @@ impl StoreError {
                 | Self::Claimed
                 | Self::Apart
                 | Self::Damaged
+                | Self::OtherSize
                 | Self::NotPlain { .. }
                 | Self::Changed { .. }
         )
@@ -219,7 +223,11 @@ impl From<StoreError> for kith_api::Error {
                     .todo("Look whether the disk is there and sound, then try again.")
             }
             StoreError::Closed => new(ErrorCode::Stopping, "kith is stopping.".into()),
-            StoreError::NotFound(_) => new(ErrorCode::NotFound, sentence(&error)),
+            StoreError::NotFound(_)
+            | StoreError::NotHeld
+            | StoreError::Claimed
+            | StoreError::Apart
+            | StoreError::OtherSize => new(ErrorCode::NotFound, sentence(&error)),
             StoreError::Exists(_) => new(ErrorCode::AlreadyExists, sentence(&error)),
             StoreError::OlderVersion { .. } => {
                 new(ErrorCode::OlderVersion, "An older version never replaces a newer one.".into())
@@ -228,9 +236,6 @@ impl From<StoreError> for kith_api::Error {
             StoreError::Limit(_) => new(ErrorCode::TooMany, sentence(&error)),
             StoreError::Entry(kith_log::Error::TooLarge { .. }) => {
                 new(ErrorCode::TooLarge, sentence(&error))
-            }
-            StoreError::NotHeld | StoreError::Claimed | StoreError::Apart => {
-                new(ErrorCode::NotFound, sentence(&error))
             }
             StoreError::Damaged => new(ErrorCode::Storage, "A stored file can't be used.".into())
                 .why("Something else than kith changed it, or the disk is failing.")

@@ -19,6 +19,7 @@ mod apps;
 mod attached;
 mod backend;
 mod blobs;
+mod claims;
 mod collect;
 mod database;
 mod disk;
@@ -48,6 +49,7 @@ pub use blobs::{
     AddProgress, AddStage, AddedFile, Adding, ChangedFile, Expected, FilePlace, FileSource,
     MAX_CHANGED, Upload,
 };
+pub use claims::{Claims, MAX_CLAIMS, MAX_CLAIMS_OF_AUTHOR};
 pub use collect::{Collected, LOOSE_KEPT};
 pub use disk::{Disk, DiskFile, FileIdentity, Held, Open, Stamp, SystemDisk};
 pub use error::StoreError;

@@ -22,9 +22,10 @@ impl From<StoreError> for StorageError {
             | StoreError::NotHeld
             | StoreError::Claimed
             | StoreError::Apart => Self::NotHeld,
-            StoreError::Damaged | StoreError::NotPlain { .. } | StoreError::Changed { .. } => {
-                Self::Damaged
-            }
+            StoreError::Damaged
+            | StoreError::OtherSize
+            | StoreError::NotPlain { .. }
+            | StoreError::Changed { .. } => Self::Damaged,
             StoreError::Closed => Self::Closed,
             StoreError::Locked { .. }
             | StoreError::ReadOnly { .. }

@@ -15,6 +15,7 @@ mod progress;
 mod receive;
 mod search;
 mod serve;
+mod size;
 mod tree;
 mod wire;
 
@@ -31,8 +32,10 @@ pub use progress::{BlobProgress, FetchError, FetchStage, PeerProgress, PeerShare
 pub use receive::{PeerFailure, RECEIVE_TIMEOUT};
 pub use search::{Look, Search};
 pub use serve::{MAX_SERVED, MAX_SERVED_PER_PEER, SERVE_TIMEOUT};
+pub use size::MAX_SIZES;
 pub use tree::{Item, NotTheBlob, PAIR, Walk, tree_of, tree_size};
 pub use wire::{BlobFrameError, BlobReply, BlobRequest, MAX_BLOB_FRAME};
 
 pub(crate) use fetch::{AskStream, Sources, Streams};
 pub(crate) use serve::{Slots, serve};
+pub(crate) use size::{OfSpace, prove};

@@ -46,6 +46,9 @@ pub enum PeerFailure {
     /// It was so slow that another one goes on in its place.
     #[error("was too slow")]
     Slow,
+    /// It says that the blob has another size, in bytes. It may be right.
+    #[error("says that it has another size")]
+    OtherSize(u64),
     /// It sent bytes that are not the blob's: its fault.
     #[error("sent wrong bytes")]
     Wrong,
@@ -181,7 +184,7 @@ fn expect_here(reply: BlobReply, groups: &Groups, expected: u64) -> Result<(), P
         BlobReply::Absent => Err(PeerFailure::Absent),
         BlobReply::Busy => Err(PeerFailure::Busy),
         BlobReply::Here { size } | BlobReply::Partly { size, .. } if size != expected => {
-            Err(PeerFailure::Wrong)
+            Err(PeerFailure::OtherSize(size))
         }
         BlobReply::Here { .. } => Ok(()),
         BlobReply::Partly { held, .. } => {
@@ -193,7 +196,7 @@ fn expect_here(reply: BlobReply, groups: &Groups, expected: u64) -> Result<(), P
 }
 
 /// Takes an encoding off a stream.
-struct Puller<'a> {
+pub(super) struct Puller<'a> {
     decoder: Decoder,
     recv: &'a mut RecvStream,
     pace: &'a Pace,
@@ -203,7 +206,7 @@ struct Puller<'a> {
 }
 
 impl<'a> Puller<'a> {
-    fn new(decoder: Decoder, recv: &'a mut RecvStream, pace: &'a Pace) -> Self {
+    pub(super) fn new(decoder: Decoder, recv: &'a mut RecvStream, pace: &'a Pace) -> Self {
         Self { decoder, recv, pace, pieces: std::array::from_fn(|_| Bytes::new()), next: PIECES }
     }
 
@@ -230,7 +233,7 @@ impl<'a> Puller<'a> {
     }
 
     /// The next part; none when all came.
-    async fn part(&mut self) -> Result<Option<BlobPart>, PeerFailure> {
+    pub(super) async fn part(&mut self) -> Result<Option<BlobPart>, PeerFailure> {
         loop {
             // An empty blob needs no bytes.
             let mut none = Bytes::new();
@@ -266,7 +269,7 @@ impl<'a> Puller<'a> {
     }
 }
 
-fn long_is_broken(error: StreamError) -> PeerFailure {
+pub(super) fn long_is_broken(error: StreamError) -> PeerFailure {
     match error {
         StreamError::TooLong { .. } => BlobFrameError::Undecodable.into(),
         other => other.into(),

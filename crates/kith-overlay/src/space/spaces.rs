@@ -18,8 +18,8 @@ use super::members::{Author, JoinError, Members, MessageError, Node, SpaceConfig
 use super::session::Session;
 use super::version::{FoundVersion, NoVersion, fetch_version};
 use crate::blob::{
-    AskStream, BlobFetch, BlobWanted, MAX_SERVED, MAX_SERVED_PER_PEER, PeerFailure, Slots, Sources,
-    SpacePeers, Streams,
+    AskStream, BlobFetch, BlobWanted, MAX_SERVED, MAX_SERVED_PER_PEER, OfSpace, PeerFailure, Slots,
+    Sources, SpacePeers, Streams, prove,
 };
 use crate::boxed::BoxFuture;
 use crate::storage::{BlobScope, Storage};
@@ -232,6 +232,20 @@ impl Spaces {
         let BlobScope::Space(space) = wanted.scope else { return None };
         let sources = Sources::Members(self.peers(&space)?);
         Some(BlobFetch::start(self.0.storage.clone(), self.0.clone(), wanted, sources))
+    }
+
+    /// Finds out which one of some sizes a blob of a space has, from whoever of its members has its end,
+    /// now or later: the last bytes prove it. None where the space is not joined, or is left; of more
+    /// than [`MAX_SIZES`](crate::blob::MAX_SIZES) sizes only the first ones are looked at.
+    pub async fn prove_size(
+        &self,
+        app: AppId,
+        space: SpaceId,
+        hash: [u8; 32],
+        sizes: &[u64],
+    ) -> Option<u64> {
+        let members = self.peers(&space)?;
+        prove(&*self.0, OfSpace { app, space, hash }, sizes, members).await
     }
 
     /// The peers that entered a space, and who each is there; now, and as that changes. None where the

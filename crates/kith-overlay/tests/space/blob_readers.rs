@@ -175,6 +175,24 @@ async fn a_fetch_of_a_space_waits_for_its_members() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_blob_proves_its_size() {
+    let room = room(1);
+    let scope = BlobScope::Space(room.space);
+    let (a, b) = (member(&room).await, member(&room).await);
+    b.dial(&a.addr());
+    b.sees(&room, &[a.author()]).await;
+    for size in [0, 1, 16_384, 16_385, 700_000] {
+        let hash = a.storage.add_blob(scope, &content(size));
+        let size = size as u64;
+        let lies = [size + 1, 16_384 * 3, 1 << 40, size, size.saturating_sub(1)];
+        let proven = b.spaces.prove_size(room.app, room.space, hash, &lies).await;
+        assert_eq!(proven, Some(size));
+    }
+    assert!(b.spaces.leave(&room.space));
+    assert_eq!(b.spaces.prove_size(room.app, room.space, [1; 32], &[1, 2]).await, None);
+}
+
+#[tokio::test]
 async fn leaving_the_space_ends_its_fetches() {
     let room = room(1);
     let b = member(&room).await;

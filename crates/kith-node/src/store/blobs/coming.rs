@@ -59,7 +59,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] where the destination's folder is missing; [`StoreError::NotPlain`]
-    /// where it has no name; [`StoreError::NoRoom`]; the disk's.
+    /// where it has no name; [`StoreError::OtherSize`] where what is here of it proves that;
+    /// [`StoreError::NoRoom`]; the disk's.
     pub async fn expect_file(
         &self,
         scope: BlobScope,
@@ -123,6 +124,9 @@ impl Store {
             return Ok(expected);
         }
         drop(live);
+        if held.as_ref().is_some_and(|held| held.size != blob.size && held.is_size_proven()) {
+            return Err(StoreError::OtherSize);
+        }
         if let Some(held) = held {
             blob.join(&held.scopes);
             self.delete(hash, true).await?;
@@ -184,6 +188,26 @@ impl Store {
             }
             (Place::Coming(_), Place::Own | Place::Outside(_)) => Some(Expected::Destination),
         }
+    }
+
+    /// The size of a blob, where what is here of it proves it.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn proven_size(&self, hash: &[u8; 32]) -> Result<Option<u64>, StoreError> {
+        let blob = match self.blobs().live(hash) {
+            Some(live) => Some(live.blob()),
+            None => stored(self.database(), hash)?,
+        };
+        Ok(blob.filter(Blob::is_size_proven).map(|blob| blob.size))
+    }
+
+    /// What opens the bytes that are sent of a blob, where its file has the opened ones.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn file_key(&self, hash: &[u8; 32]) -> Result<Option<FileKey>, StoreError> {
+        Ok(stored(self.database(), hash)?.and_then(|blob| blob.key))
     }
 
     /// Where a blob is in a file of the person's, or will be.

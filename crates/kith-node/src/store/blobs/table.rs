@@ -2,7 +2,7 @@
 
 use kith_log::SpaceId;
 use kith_log::file::FileKey;
-use kith_overlay::blob::Groups;
+use kith_overlay::blob::{Groups, groups_of};
 use kith_overlay::storage::BlobScope;
 use redb::{ReadableTable, WriteTransaction};
 use serde::{Deserialize, Serialize};
@@ -121,6 +121,12 @@ impl Blob {
             place: Place::of_row(row.place)?,
             made: row.made,
         })
+    }
+
+    /// Whether its size is known from itself: the last group verifies under no other.
+    pub(super) fn is_size_proven(&self) -> bool {
+        let groups = groups_of(self.size);
+        self.complete || self.held.covers(&Groups::range(groups - 1..groups))
     }
 
     /// Adds scopes; says whether one of them is new.

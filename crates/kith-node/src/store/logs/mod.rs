@@ -26,6 +26,7 @@ pub(super) use own::{begin_space, restored};
 pub(super) use read::own_serials;
 
 use super::error::StoreError;
+use super::row;
 use super::writer::Tx;
 
 type Table<K, V> = TableDefinition<'static, K, V>;
@@ -100,6 +101,47 @@ pub(super) fn part_arrivals(transaction: &WriteTransaction) -> Result<(), StoreE
     drop(old);
     transaction.delete_table(OLD)?;
     Ok(())
+}
+
+/// Who wrote the entry of a space that has a serial, and whether that is oneself. None where it is not
+/// there any more.
+pub(super) fn who_wrote(
+    transaction: &WriteTransaction,
+    space: &[u8; 32],
+    serial: u64,
+) -> Result<Option<([u8; 32], bool)>, StoreError> {
+    let clock = transaction.open_table(CLOCKS)?.get(space)?.map(|clock| clock.value());
+    let Some((arrivals, ..)) = clock else { return Ok(None) };
+    let table = transaction.open_table(ARRIVALS)?;
+    for kind in 0..=u8::MAX {
+        let Some(place) = table.get((arrivals, kind, serial))? else { continue };
+        let number = place.value().0;
+        let name = transaction.open_table(NAMES)?.get(number)?.map(|name| name.value());
+        let Some((_, author)) = name else { return Ok(None) };
+        let own = transaction.open_table(OWN)?;
+        let own = own.get(space)?.map(|row| row::decode::<own::OwnRow>("own", row.value()));
+        let now = own.transpose()?.map(|own| *own.secret().author().as_bytes());
+        let before = transaction.open_table(PAST)?.get((*space, author))?.is_some();
+        return Ok(Some((author, before || now == Some(author))));
+    }
+    Ok(None)
+}
+
+/// As if an entry with this serial were of this author.
+#[cfg(test)]
+pub(super) fn tests_wrote(
+    transaction: &WriteTransaction,
+    space: &SpaceId,
+    serial: u64,
+    author: [u8; 32],
+) {
+    let id = *space.as_bytes();
+    let mut clocks = transaction.open_table(CLOCKS).expect("a table");
+    clocks.insert(id, (3, serial, 0)).expect("it is written");
+    let mut names = transaction.open_table(NAMES).expect("a table");
+    names.insert(8, (id, author)).expect("it is written");
+    let mut arrivals = transaction.open_table(ARRIVALS).expect("a table");
+    arrivals.insert((3, 4, serial), (8, 0)).expect("it is written");
 }
 
 /// The next of the numbers of that name.

@@ -105,6 +105,13 @@ pub(super) fn find(
     row::decode("own", row.value())
 }
 
+/// Whether an author is oneself, in this incarnation or one before that is here.
+pub(super) fn is_own(tx: &Tx<'_>, space: &SpaceId, author: &AuthorId) -> Result<bool, StoreError> {
+    let key = (*space.as_bytes(), *author.as_bytes());
+    Ok(find(&tx.look(OWN)?, space)?.secret().author() == *author
+        || tx.look(PAST)?.get(key)?.is_some())
+}
+
 /// Keeps a space's own author.
 pub(super) fn keep(tx: &Tx<'_>, space: &SpaceId, own: &OwnRow) -> Result<(), StoreError> {
     tx.change(OWN)?.insert(space.as_bytes(), row::encode(own).as_slice())?;

@@ -11,7 +11,7 @@ use redb::ReadableTable;
 
 use super::log::{self, Log};
 use super::{
-    ARRIVALS, CLOCKS, ENTRIES, LAST_LOG, NAMES, SEGMENTS, UNREADABLE, members, next_number,
+    ARRIVALS, CLOCKS, ENTRIES, LAST_LOG, NAMES, SEGMENTS, UNREADABLE, members, next_number, own,
 };
 use crate::store::attached;
 use crate::store::error::StoreError;
@@ -99,7 +99,10 @@ pub(super) fn write_run(
             let row = encode_entry(entry);
             table.insert((number, index), row.as_slice())?;
             order.insert((arrivals, gist.kind, serial), (number, index))?;
-            attached::note(tx, space, serial, &gist.attachments)?;
+            if !gist.attachments.is_empty() {
+                let author = (author.as_bytes(), own::is_own(tx, space, &author)?);
+                attached::note(tx, space, author, serial, &gist.attachments)?;
+            }
             bytes += row.len() as u64;
         }
     }
