@@ -1,11 +1,13 @@
-//! The disk of this machine, which counts what is read of it, and has the room that a test says.
+//! The disk of this machine, which counts what is read of it, has the room that a test says, and stops where
+//! one says.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex};
 
 use kith_node::store::{Disk, DiskFile, FileIdentity, Held, Open, Stamp, StoreError, SystemDisk};
@@ -17,7 +19,13 @@ pub(crate) struct Counting {
     pub(crate) read: Arc<AtomicUsize>,
     /// Bytes that are free, as it says; without a number it can't tell.
     pub(crate) free: Arc<Mutex<Option<u64>>>,
+    /// Who looks at this path next says so, and waits.
+    pub(crate) gate: Arc<Mutex<Option<Gate>>>,
 }
+
+/// A path, who is told, and who is waited for.
+#[derive(Debug)]
+pub(crate) struct Gate(pub(crate) PathBuf, pub(crate) SyncSender<()>, pub(crate) Receiver<()>);
 
 #[derive(Debug)]
 struct CountingFile(Box<dyn DiskFile>, Arc<AtomicUsize>);
@@ -48,6 +56,11 @@ impl Disk for Counting {
     }
 
     fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+        let gate = self.gate.lock().unwrap().take_if(|Gate(at, ..)| at == path);
+        if let Some(Gate(_, told, waited_for)) = gate {
+            told.send(()).unwrap();
+            waited_for.recv().unwrap();
+        }
         SystemDisk.stamp(path)
     }
 

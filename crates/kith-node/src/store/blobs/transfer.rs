@@ -418,6 +418,8 @@ impl Store {
         error: std::io::Error,
     ) -> StoreError {
         match error.kind() {
+            // Its bytes were put in another place meanwhile: they are looked for there.
+            std::io::ErrorKind::UnexpectedEof if live.is_dead() => StoreError::Claimed,
             std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::InvalidInput => {
                 if let Place::Outside(outside) = &live.blob().place {
                     self.note_changed(hash, outside);
