@@ -445,6 +445,12 @@ async fn what_has_no_room_is_refused_before_it_begins() {
         free(28 * GROUP);
         let refused = fixture.expect(&store).await.unwrap_err();
         assert!(matches!(refused, StoreError::NoRoom { .. }), "{refused:?}");
+        if let To::Destination = to {
+            // Who reads it meanwhile needs room where it comes to, not in the store.
+            let read = store.expect_file(scope(), &fixture.hash, SIZE as u64, None, None).await;
+            let Err(StoreError::NoRoom { folder, .. }) = read else { panic!("{read:?}") };
+            assert_ne!(folder, store.dir());
+        }
         *disk.free.lock().unwrap() = None;
         fixture.finish(&store).await;
         // What is here needs none, whatever is free.

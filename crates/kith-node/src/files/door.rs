@@ -13,7 +13,7 @@ use kith_log::file::{Attachment, FileName, MediaType};
 use kith_overlay::blob::GROUP;
 use kith_overlay::storage::{BlobScope, BlobState, MAX_BLOB_READ};
 
-use super::fetch::{Fetching, Piece, State};
+use super::fetch::{Begun, Fetching, Piece, State};
 use super::{file_ref, no_file, parse_hash};
 use crate::node::{Inner, Node};
 use crate::store::{StoreError, Upload};
@@ -173,8 +173,8 @@ impl Reader {
         let fetching = match held {
             Some(fetching) => fetching,
             None => {
-                self.node.expect_piece(self.space, &self.piece, None).await?;
-                let fetching = self.node.fetch_piece(self.space, self.app, &self.piece)?;
+                let begun = self.node.begin(self.space, self.app, &self.piece, None).await?;
+                let Begun::Coming(fetching) = begun else { return Ok(()) };
                 if let Some(whole) = self.whole.clone() {
                     self.node.follow_read(self.space, self.app, whole, &fetching);
                 }

@@ -12,7 +12,7 @@ use kith_log::file::{Attachment, FileKey};
 use kith_overlay::blob::{BlobFetch, BlobProgress, BlobWanted, FetchError, FetchSteer, MAX_SIZES};
 use kith_overlay::space::Spaces;
 use kith_overlay::storage::{BlobScope, StorageError};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::transfers::{Key, Transfer};
@@ -35,21 +35,43 @@ impl Piece {
     }
 }
 
+/// Blobs that are begun at the same time, by their hashes: others wait for the few writes that it takes.
+const TURNS: usize = 16;
+
 /// The blobs that are being fetched; each once, whoever wants it.
-#[derive(Default)]
-pub(crate) struct Fetches(Mutex<HashMap<Key, Weak<Fetching>>>);
+pub(crate) struct Fetches {
+    all: Mutex<HashMap<Key, Weak<Fetching>>>,
+    /// One at a time says where a blob goes, and begins to fetch it: what one writes, no other gives up.
+    turns: [Semaphore; TURNS],
+}
+
+impl Default for Fetches {
+    fn default() -> Self {
+        Self { all: Mutex::default(), turns: std::array::from_fn(|_| Semaphore::new(1)) }
+    }
+}
 
 impl Fetches {
-    /// A fetch of the same blob, in any space, that goes by another size.
-    fn of_other_size(&self, hash: &[u8; 32], size: u64) -> Option<Arc<Fetching>> {
-        let fetches = self.0.lock().expect("no panic while held");
-        let mut live = fetches.iter().filter(|((_, of), _)| of == hash);
-        live.find_map(|(_, fetching)| {
-            let fetching = fetching.upgrade()?;
-            let is_other = fetching.size != size && !fetching.state.borrow().is_over();
-            is_other.then_some(fetching)
+    async fn turn(&self, hash: &[u8; 32]) -> Result<SemaphorePermit<'_>> {
+        let turn = &self.turns[usize::from(hash[0]) % TURNS];
+        turn.acquire().await.map_err(|_| stopping())
+    }
+
+    /// A fetch of a blob that goes on, in any space. All of them go by one size.
+    fn live(&self, hash: &[u8; 32]) -> Option<Arc<Fetching>> {
+        let all = self.all.lock().expect("no panic while held");
+        let mut of = all.iter().filter(|((_, of), _)| of == hash);
+        of.find_map(|(_, fetching)| {
+            fetching.upgrade().filter(|fetching| !fetching.state.borrow().is_over())
         })
     }
+}
+
+/// What became of the wish for a blob.
+pub(super) enum Begun {
+    /// All of it is here, wherever that is.
+    Here,
+    Coming(Arc<Fetching>),
 }
 
 /// A blob that is being fetched for as long as somebody holds this.
@@ -84,16 +106,19 @@ impl Fetching {
         let (sender, state) = watch::channel(State::Going(None));
         let (steer, size) = (fetch.steer(), doubt.size);
         let task = tokio::spawn(async move {
-            let mut progress = fetch.progress();
-            let (finished, resolved) = (fetch.finished(), doubt.resolved());
-            tokio::pin!(finished, resolved);
-            let last = loop {
-                tokio::select! {
-                    done = &mut finished => break State::Done(done.map_err(not_fetched)),
-                    size = &mut resolved => break State::OtherSize(size),
-                    Ok(()) = progress.changed() => {
-                        let now = progress.borrow_and_update().clone();
-                        sender.send_replace(State::Going(Some(now)));
+            // What fetched it is gone when it is told that it is over.
+            let last = {
+                let mut progress = fetch.progress();
+                let (finished, resolved) = (fetch.finished(), doubt.resolved());
+                tokio::pin!(finished, resolved);
+                loop {
+                    tokio::select! {
+                        done = &mut finished => break State::Done(done.map_err(not_fetched)),
+                        size = &mut resolved => break State::OtherSize(size),
+                        Ok(()) = progress.changed() => {
+                            let now = progress.borrow_and_update().clone();
+                            sender.send_replace(State::Going(Some(now)));
+                        }
                     }
                 }
             };
@@ -102,9 +127,20 @@ impl Fetching {
         Self { size, others, state, steer, _task: AbortOnDropHandle::new(task) }
     }
 
-    /// Somebody says that it has another size: which one is right is found out.
-    fn doubt(&self, size: u64) {
+    /// Somebody says that it has this size, which is another one: waits until it is known which one is
+    /// right, or it is not fetched any more.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherSize`] where this one is wrong.
+    async fn doubt(&self, size: u64) -> Result<()> {
         self.others.send_if_modified(|others| others.len() < MAX_SIZES && others.insert(size));
+        let mut state = self.watch();
+        let state = state.wait_for(State::is_over).await.map_err(|_| stopping())?;
+        match &*state {
+            State::OtherSize(right) if *right == size => Ok(()),
+            State::Done(Ok(())) | State::OtherSize(_) => Err(StoreError::OtherSize.into()),
+            State::Done(Err(_)) | State::Going(_) => Ok(()),
+        }
     }
 
     /// What became of it for who wants this piece, once it is over.
@@ -146,33 +182,40 @@ impl Doubt {
     /// Ends with the size that the blob has, where that is another one than it is fetched with.
     async fn resolved(mut self) -> u64 {
         loop {
+            match self.proven().await {
+                Some(proven) if proven != self.size => return proven,
+                Some(_) => return std::future::pending().await,
+                None => {}
+            }
+            tokio::select! {
+                Ok(()) = self.others.changed() => {}
+                Ok(()) = self.arrivals.changed() => {}
+                else => return std::future::pending().await,
+            }
+        }
+    }
+
+    /// The size that the blob has, once a member proves it; none where nobody says another one, or the
+    /// space is left.
+    async fn proven(&mut self) -> Option<u64> {
+        loop {
             self.arrivals.mark_unchanged();
             self.others.mark_unchanged();
             let sizes = self.sizes();
-            let Self { store, sync, app, space, hash, size, others, arrivals } = &mut self;
-            let proven = async {
-                let proven = match sizes.len() {
-                    0 | 1 => None,
-                    _ => sync.prove_size(*app, *space, *hash, &sizes).await,
-                };
-                match proven {
-                    Some(size) => size,
-                    None => std::future::pending().await,
-                }
-            };
+            if sizes.len() < 2 {
+                return None;
+            }
+            let Self { store, sync, app, space, hash, others, arrivals, .. } = self;
             tokio::select! {
-                proven = proven => {
+                proven = sync.prove_size(*app, *space, *hash, &sizes) => {
+                    let proven = proven?;
                     if let Err(error) = store.note_size(*space, *hash, proven).await {
                         tracing::debug!(%error, "a file's size is not noted");
                     }
-                    if proven != *size {
-                        return proven;
-                    }
-                    return std::future::pending().await;
+                    return Some(proven);
                 }
                 Ok(()) = others.changed() => {}
                 Ok(()) = arrivals.changed() => {}
-                else => return std::future::pending().await,
             }
         }
     }
@@ -191,55 +234,84 @@ impl Doubt {
 }
 
 impl Inner {
-    /// Says where a blob goes before it is fetched. Where it is being fetched with another size, this
-    /// waits until it is known which one is right.
-    pub(super) async fn expect_piece(
-        &self,
-        space: SpaceId,
-        piece: &Piece,
-        destination: Option<&Path>,
-    ) -> Result<Expected> {
-        let Piece { hash, size, key } = piece;
-        while let Some(other) = self.fetches.of_other_size(hash, *size) {
-            other.doubt(*size);
-            let mut state = other.watch();
-            let state = state.wait_for(State::is_over).await.map_err(|_| stopping())?;
-            match &*state {
-                State::OtherSize(right) if right == size => {}
-                State::Done(Ok(())) | State::OtherSize(_) => {
-                    return Err(StoreError::OtherSize.into());
-                }
-                State::Done(Err(_)) | State::Going(_) => {}
-            }
-        }
-        let (scope, destination) = (BlobScope::Space(space), destination.map(Path::to_owned));
-        Ok(self.store.expect_file(scope, hash, *size, key.clone(), destination).await?)
-    }
-
-    /// Fetches a blob of a space from its members, who are waited for, while what is returned is held.
-    pub(super) fn fetch_piece(
+    /// Begins to fetch a blob of a space from its members, who are waited for, while what is returned is
+    /// held. Where it goes is said by who wants it first; others have it from there. Where it is being
+    /// fetched with another size, this waits until it is known which one is right.
+    pub(super) async fn begin(
         &self,
         space: SpaceId,
         app: AppId,
         piece: &Piece,
-    ) -> Result<Arc<Fetching>> {
-        let Piece { hash, size, .. } = *piece;
-        let arrivals = self.store.watch(&space)?;
-        let mut fetches = self.fetches.0.lock().expect("no panic while held");
-        if let Some(live) = fetches.get(&(space, hash)).and_then(Weak::upgrade)
-            && !matches!(*live.state.borrow(), State::OtherSize(_))
-        {
-            if live.size != size {
-                live.doubt(size);
+        destination: Option<&Path>,
+    ) -> Result<Begun> {
+        let Piece { hash, size, key } = piece;
+        loop {
+            let turn = self.fetches.turn(hash).await?;
+            let live = self.fetches.live(hash);
+            if let Some(other) = live.as_ref().filter(|live| live.size != *size) {
+                drop(turn);
+                other.doubt(*size).await?;
+                continue;
             }
+            let scope = BlobScope::Space(space);
+            let destination = destination.filter(|_| live.is_none()).map(Path::to_owned);
+            let expecting = self.store.expect_file(scope, hash, *size, key.clone(), destination);
+            return match expecting.await {
+                Ok(Expected::Held(_)) => Ok(Begun::Here),
+                Ok(Expected::Destination | Expected::Own) => {
+                    self.fetch_piece(space, app, piece).map(Begun::Coming)
+                }
+                Err(error @ StoreError::NoRoom { .. }) => {
+                    drop(turn);
+                    Err(self.has_no_room(space, app, piece, error).await?)
+                }
+                Err(error) => Err(error.into()),
+            };
+        }
+    }
+
+    /// There is no room for a blob as large as it is said to be. Where somebody says another size, this
+    /// waits until it is known which one is right.
+    async fn has_no_room(
+        &self,
+        space: SpaceId,
+        app: AppId,
+        piece: &Piece,
+        error: StoreError,
+    ) -> Result<Error> {
+        let mut doubt = self.doubt_of(space, app, piece, watch::channel(BTreeSet::new()).1)?;
+        match doubt.proven().await {
+            Some(size) if size != piece.size => Ok(StoreError::OtherSize.into()),
+            _ => Ok(error.into()),
+        }
+    }
+
+    fn doubt_of(
+        &self,
+        space: SpaceId,
+        app: AppId,
+        piece: &Piece,
+        others: watch::Receiver<BTreeSet<u64>>,
+    ) -> Result<Doubt> {
+        let arrivals = self.store.watch(&space)?;
+        let Piece { hash, size, .. } = *piece;
+        let (store, sync) = (self.store.clone(), self.sync.clone());
+        Ok(Doubt { store, sync, app, space, hash, size, others, arrivals })
+    }
+
+    fn fetch_piece(&self, space: SpaceId, app: AppId, piece: &Piece) -> Result<Arc<Fetching>> {
+        let Piece { hash, size, .. } = *piece;
+        let (sender, others) = watch::channel(BTreeSet::new());
+        let doubt = self.doubt_of(space, app, piece, others)?;
+        let mut fetches = self.fetches.all.lock().expect("no panic while held");
+        if let Some(live) = fetches.get(&(space, hash)).and_then(Weak::upgrade)
+            && !live.state.borrow().is_over()
+        {
             return Ok(live);
         }
         fetches.retain(|_, fetching| fetching.strong_count() > 0);
         let wanted = BlobWanted { app, scope: BlobScope::Space(space), hash, size };
         let fetch = self.sync.fetch_from_members(wanted).ok_or_else(stopping)?;
-        let (sender, others) = watch::channel(BTreeSet::new());
-        let (store, sync) = (self.store.clone(), self.sync.clone());
-        let doubt = Doubt { store, sync, app, space, hash, size, others, arrivals };
         let fetching = Arc::new(Fetching::start(fetch, doubt, sender));
         fetches.insert((space, hash), Arc::downgrade(&fetching));
         Ok(fetching)
@@ -248,26 +320,29 @@ impl Inner {
     /// Waits until all of a file is here.
     pub(super) async fn bring_file(&self, transfer: &Transfer) -> Result<()> {
         let piece = Piece::of(&transfer.attachment());
-        self.bring_piece(transfer, &piece, transfer.destination().as_deref()).await.map(|_| ())
+        self.bring_piece(transfer, &piece, transfer.destination().as_deref()).await
     }
 
     /// Waits until a blob is here, complete: in the store, or where it is to be written, unless it is
-    /// here in another place already. Says where.
+    /// here, or comes, in another place already.
     pub(super) async fn bring_piece(
         &self,
         transfer: &Transfer,
         piece: &Piece,
         destination: Option<&Path>,
-    ) -> Result<Expected> {
+    ) -> Result<()> {
         let (space, _) = transfer.key;
         let Piece { hash, size, .. } = piece;
-        let expected = self.expect_piece(space, piece, destination).await?;
-        if let Expected::Held(_) = expected {
+        // What is here waits for nothing that comes.
+        let _slot = match self.store.is_whole(hash)? {
+            true => None,
+            false => Some(self.transfers.slots.acquire().await.map_err(|_| stopping())?),
+        };
+        let begun = self.begin(space, transfer.app, piece, destination).await?;
+        let Begun::Coming(fetching) = begun else {
             transfer.update(|meter| meter.arrived(hash, *size));
-            return Ok(expected);
-        }
-        let _slot = self.transfers.slots.acquire().await;
-        let fetching = self.fetch_piece(space, transfer.app, piece)?;
+            return Ok(());
+        };
         let mut state = fetching.watch();
         loop {
             let now = state.borrow_and_update().clone();
@@ -278,7 +353,7 @@ impl Inner {
                     if done.is_ok() {
                         transfer.update(|meter| meter.arrived(hash, *size));
                     }
-                    return done.map(|()| expected);
+                    return done;
                 }
             }
             state.changed().await.map_err(|_| stopping())?;

@@ -14,14 +14,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::export::{Opened, Part, not_written, sync_below, write_parts};
-use super::fetch::{Piece, State};
+use super::fetch::{Begun, Piece, State};
 use super::lists::{self, Place};
 use super::meter::Meter;
 use super::names::{Rules, Written};
 use super::transfers::{MAX_FETCHES, Transfer};
 use super::{no_file, parse_hash};
 use crate::node::Inner;
-use crate::store::Expected;
 
 /// Files that one `blobs.files` returns where the page names no limit.
 const DEFAULT_READ: usize = 100;
@@ -87,11 +86,9 @@ impl Inner {
 
     /// Waits until a blob is here, wherever that is.
     async fn await_piece(&self, space: SpaceId, app: AppId, piece: &Piece) -> Result<()> {
-        let expected = self.expect_piece(space, piece, None).await?;
-        if let Expected::Held(_) = expected {
+        let Begun::Coming(fetching) = self.begin(space, app, piece, None).await? else {
             return Ok(());
-        }
-        let fetching = self.fetch_piece(space, app, piece)?;
+        };
         let mut state = fetching.watch();
         let over = state.wait_for(State::is_over).await.map_err(|_| stopped())?;
         fetching.over(&over, piece).unwrap_or_else(|| Err(stopped()))
@@ -261,7 +258,7 @@ impl Inner {
 
     async fn take_step(self: &Arc<Self>, transfer: &Transfer, step: Step) -> Result<()> {
         match step {
-            Step::Blob(piece) => self.bring_piece(transfer, &piece, None).await.map(|_| ()),
+            Step::Blob(piece) => self.bring_piece(transfer, &piece, None).await,
             Step::Whole { piece, to, executable } => {
                 make_folder_of(&to).await?;
                 self.bring_piece(transfer, &piece, Some(&to)).await?;

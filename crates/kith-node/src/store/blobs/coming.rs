@@ -95,16 +95,21 @@ impl Store {
         is_wanted: bool,
     ) -> Result<Expected, StoreError> {
         self.settle(hash).await?;
-        let folder = match &blob.place {
-            Place::Coming(coming) => coming.wanted.parent().map(Path::to_owned),
-            Place::Own | Place::Outside(_) => None,
-        };
-        self.look_for_room(folder, vec![(hash, blob.size)]).await?;
         let live = self.blobs().live(&hash);
         let held = match &live {
             Some(live) => Some(live.blob()),
             None => stored(self.database(), &hash)?,
         };
+        if held.as_ref().is_some_and(|held| held.size != blob.size && held.is_size_proven()) {
+            return Err(StoreError::OtherSize);
+        }
+        // Without a destination it goes on where it is.
+        let goes_on = held.as_ref().filter(|held| !is_wanted && held.size == blob.size);
+        let folder = match &goes_on.unwrap_or(&blob).place {
+            Place::Coming(coming) => coming.wanted.parent().map(Path::to_owned),
+            Place::Own | Place::Outside(_) => None,
+        };
+        self.look_for_room(folder, vec![(hash, blob.size)]).await?;
         if let Some(held) = &held
             && let Some(expected) = self.goes_on(&hash, held, &blob)
         {
@@ -124,9 +129,6 @@ impl Store {
             return Ok(expected);
         }
         drop(live);
-        if held.as_ref().is_some_and(|held| held.size != blob.size && held.is_size_proven()) {
-            return Err(StoreError::OtherSize);
-        }
         if let Some(held) = held {
             blob.join(&held.scopes);
             self.delete(hash, true).await?;
@@ -188,6 +190,14 @@ impl Store {
             }
             (Place::Coming(_), Place::Own | Place::Outside(_)) => Some(Expected::Destination),
         }
+    }
+
+    /// Whether all of a blob is here, in whatever scope and place.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn is_whole(&self, hash: &[u8; 32]) -> Result<bool, StoreError> {
+        Ok(stored(self.database(), hash)?.is_some_and(|blob| blob.complete))
     }
 
     /// The size of a blob, where what is here of it proves it.
