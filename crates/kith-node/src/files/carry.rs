@@ -7,7 +7,7 @@ use kith_log::SpaceId;
 use kith_log::file::Attachment;
 use kith_overlay::storage::{BlobScope, BlobState, MAX_BLOB_READ};
 
-use super::{file_ref, hex};
+use super::{claims, file_ref, hex};
 use crate::node::Inner;
 
 impl Inner {
@@ -45,7 +45,9 @@ impl Inner {
         if from == to {
             return Ok(file_ref(file));
         }
-        let open = self.open_file(&from, &hex(&file.hash)).await?;
+        // As this attachment says, whatever others say of the same blob.
+        let named = format!("{}-{}", hex(&file.hash), claims::id(file));
+        let open = self.open_file(&from, &named).await?;
         let new = NewFile {
             name: file.name.as_str().to_owned(),
             media_type: file.media_type.as_str().to_owned(),
