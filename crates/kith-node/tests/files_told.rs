@@ -9,9 +9,10 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use kith_api::{
     Append, Attach, BlobRef, Body, Caller, EntryKind, Event, EventStream, Events, FileRef,
-    FileStage, FileState, Files, FreeFiles, Invite, NewFile, OpenBegin, Service, SpaceRef,
-    Subscription,
+    FileStage, FileState, Files, FolderRead, FreeFiles, Invite, JobStage, NewFile, OpenBegin, Read,
+    Service, Share, SpaceRef, Subscription,
 };
+use kith_app::Link;
 use kith_log::SpaceId;
 use kith_node::Node;
 use serde_json::json;
@@ -174,4 +175,66 @@ async fn who_did_not_listen_is_told_the_newest_state_of_each() {
     assert_eq!(known[&first.hash], FileStage::Absent);
     assert_eq!(known[&second.hash], FileStage::Complete);
     node.close().await;
+}
+
+/// Shares a folder of two files, 400,000 and 9 bytes; its space, for a page of it, and its hash.
+async fn share_folder(node: &Node, path: &std::path::Path) -> (Caller, SpaceId, String) {
+    std::fs::create_dir_all(path.join("deep")).expect("a disk");
+    std::fs::write(path.join("large.bin"), vec![7; 400_000]).expect("a disk");
+    std::fs::write(path.join("deep/small.txt"), "deep down").expect("a disk");
+    let paths = vec![path.to_str().expect("UTF-8").to_owned()];
+    let share = Share { paths, copy: false, take: None };
+    let job = node.files_share(&Caller::Owner, share).await.expect("it begins").job;
+    let watch = Subscription::Job { job };
+    let mut stages = node.subscribe(&Caller::Owner, watch).await.expect("it is told");
+    let (space, link) = loop {
+        let Some(Event::Job(stage)) = stages.next().await else { panic!("how far it is") };
+        if let JobStage::Shared { space, link, .. } = *stage {
+            break (SpaceId::from_hex(&space).expect("an id"), link);
+        }
+    };
+    let app = *link.parse::<Link>().expect("a link").app();
+    let page = Caller::Page { app, space };
+    let read = node.space_read(&page, Read::default()).await.expect("it is read");
+    (page, space, read.entries[0].attachments[0].hash.clone())
+}
+
+/// How a file stands for whoever asks now.
+async fn state(node: &Node, page: &Caller, hash: &str) -> Option<(FileStage, u64, u64)> {
+    let Some(Event::Files { files }) = watch(node, page).await.next().await else {
+        panic!("the states")
+    };
+    let of = files.into_iter().find(|state| state.hash == hash);
+    of.map(|state| (state.stage, state.size, state.bytes))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_rests_is_as_large_as_its_files_and_here_with_all_of_them() {
+    let dir = TempDir::new().unwrap();
+    let (home, other) = (dir.path().join("ada"), dir.path().join("bob"));
+    let a = start(&home, "Ada", &[]).await;
+    let (page, space, folder) = share_folder(&a, &dir.path().join("photos")).await;
+    let whole = state(&a, &page, &folder).await.expect("it is here");
+    assert_eq!(whole.0, FileStage::Complete);
+    assert!((400_009..420_000).contains(&whole.1) && whole.2 == whole.1, "{whole:?}");
+
+    let b = start(&other, "Bob", &[&a]).await;
+    let page_b = learns(&a, &space, &b).await;
+    let read = FolderRead { hash: folder.clone(), after: None, limit: None };
+    assert_eq!(b.blobs_files(&page_b, read).await.unwrap().files.len(), 2);
+    assert_eq!(state(&b, &page_b, &folder).await, None, "only its list is here");
+
+    b.blobs_fetch(&page_b, BlobRef { hash: folder.clone() }).await.unwrap();
+    let mut told = states(watch(&b, &page_b).await, &folder);
+    while told.next().await.expect("it is told").stage != FileStage::Complete {}
+    b.close().await;
+    let b = start(&other, "Bob", &[]).await;
+    assert_eq!(state(&b, &page_b, &folder).await, Some(whole));
+    b.blobs_drop(&page_b, BlobRef { hash: folder.clone() }).await.unwrap();
+    assert_eq!(state(&b, &page_b, &folder).await, None);
+    b.close().await;
+    a.close().await;
+    let a = start(&home, "Ada", &[]).await;
+    assert_eq!(state(&a, &page, &folder).await, Some(whole));
+    a.close().await;
 }

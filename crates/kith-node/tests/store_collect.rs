@@ -123,7 +123,7 @@ async fn the_pieces_of_a_folder_stay_with_it() {
     let folder = kith.upload(space, 1, 100).await;
     let pieces = [kith.upload(space, 2, 100).await, kith.upload(space, 3, 100).await];
     let hashes = pieces.iter().map(|piece| piece.hash).collect();
-    kith.store.add_pieces(space, folder.hash, hashes).await.unwrap();
+    kith.store.add_pieces(space, folder.hash, hashes, 200).await.unwrap();
     kith.attach(space, &folder).await;
     kith.attach(space, &pieces[1]).await;
     assert_eq!(kith.collect(LATER).await, 0);
@@ -134,7 +134,7 @@ async fn the_pieces_of_a_folder_stay_with_it() {
     // A folder that nothing attaches keeps nothing.
     let folder = kith.upload(space, 4, 100).await;
     let piece = kith.upload(space, 5, 100).await;
-    kith.store.add_pieces(space, folder.hash, vec![piece.hash]).await.unwrap();
+    kith.store.add_pieces(space, folder.hash, vec![piece.hash], 100).await.unwrap();
     assert_eq!(kith.collect(LATER).await, 2);
     assert_eq!(kith.own_files(), 2);
 }

@@ -176,7 +176,7 @@ impl Inner {
         let sizes = blobs.iter().map(|blob| (blob.hash, blob.size)).collect();
         self.store.look_for_room(transfer.destination(), sizes).await?;
         let pieces = blobs.iter().map(|blob| blob.hash).collect();
-        self.store.add_pieces(space, hash, pieces).await?;
+        self.store.add_pieces(space, hash, pieces, size).await?;
         let (sender, mut steps) = mpsc::channel(QUEUE);
         let (node, of, runtime) = (self.clone(), transfer.clone(), Handle::current());
         let planned = tokio::task::spawn_blocking(move || match of.destination() {

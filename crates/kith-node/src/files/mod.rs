@@ -35,10 +35,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
-use kith_api::{Append, Appended, Attach, Error, ErrorCode, FileRef, MAX_ATTACHMENTS, Result};
+use kith_api::{
+    Append, Appended, Attach, Error, ErrorCode, FileRef, FileStage, MAX_ATTACHMENTS, Result,
+};
 use kith_log::SpaceId;
 use kith_log::file::{Attachment, FileError};
-use kith_overlay::storage::{BlobScope, BlobState};
 
 use crate::clock::now_ms;
 use crate::node::Inner;
@@ -124,9 +125,9 @@ impl Inner {
     fn tell_own(&self, space: &SpaceId, attachments: Vec<Attachment>) -> Result<()> {
         let app = self.spaces.get(space)?.app;
         for attachment in attachments {
-            let state = self.store.blob(BlobScope::Space(*space), &attachment.hash)?;
-            if !attachment.folder && matches!(state, BlobState::Complete { .. }) {
-                self.transfers.is_here(*space, app, attachment);
+            let state = self.file_state(space, &attachment)?;
+            if state.stage == FileStage::Complete {
+                self.transfers.is_here(*space, app, attachment, state.size);
             }
         }
         Ok(())

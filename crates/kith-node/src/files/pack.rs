@@ -159,6 +159,7 @@ impl Packing<'_> {
         let mut spool = spool.into_inner().map_err(|error| sharing.spool_failed(error.error()))?;
         spool.seek(SeekFrom::Start(0)).map_err(|error| sharing.spool_failed(&error))?;
         let pieces: Vec<_> = blobs.iter().map(|blob| blob.hash).collect();
+        let size = blobs.iter().map(|blob| blob.size).fold(0, u64::saturating_add);
         let (sender, mut chunks) = mpsc::channel(2);
         let written = tokio::task::spawn_blocking(move || {
             let out = BufWriter::with_capacity(CHUNK, Chunks(sender));
@@ -170,7 +171,8 @@ impl Packing<'_> {
         }
         written.await.map_err(|_| failed("The folder's list could not be written."))??;
         let added = upload.finish().await?;
-        node.store.add_pieces(sharing.space, added.hash, pieces).await?;
+        node.store.add_pieces(sharing.space, added.hash, pieces, size).await?;
+        node.store.folder_is_here(sharing.space, added.hash).await?;
         Ok(Attachment {
             hash: added.hash,
             size: added.size,

@@ -23,6 +23,7 @@ use super::meter::Meter;
 use super::news::Touched;
 use super::{hex, no_file};
 use crate::node::Inner;
+use crate::store::Folder;
 
 /// Transfers remembered, those that ended included; one that is over goes first. Bounds memory at
 /// 10 MB with [`MAX_SOURCES`](super::meter).
@@ -234,9 +235,9 @@ impl Transfers {
         }
     }
 
-    /// A file of a space is here without having been fetched: pages are told.
-    pub(super) fn is_here(&self, space: SpaceId, app: AppId, attachment: Attachment) {
-        let (key, size) = ((space, attachment.hash), attachment.size);
+    /// A file or folder of a space is here without having been fetched: pages are told.
+    pub(super) fn is_here(&self, space: SpaceId, app: AppId, attachment: Attachment, size: u64) {
+        let key = (space, attachment.hash);
         let here = self.make(key, app, attachment, None, FileStage::Complete);
         here.update(|meter| *meter = Meter::new(FileStage::Complete, size, size));
         match self.add(here) {
@@ -378,9 +379,12 @@ impl Inner {
 
     async fn ended(&self, transfer: &Transfer, done: Result<()>) {
         let (space, hash) = transfer.key;
-        if done.is_ok()
-            && let Err(error) = self.store.unwant(space, hash).await
-        {
+        let noted = match done {
+            Ok(()) if transfer.attachment().folder => self.store.folder_is_here(space, hash).await,
+            Ok(()) => self.store.unwant(space, hash).await,
+            Err(_) => Ok(()),
+        };
+        if let Err(error) = noted {
             // It is looked for again at the next start, and found to be here.
             tracing::debug!(%error, "that a file is here is not noted");
         }
@@ -486,9 +490,13 @@ impl Inner {
             return Ok(self.state_of(&transfer));
         }
         let (bytes, stage) = self.rests(space, &hash)?;
+        let (size, bytes, stage) = match stage {
+            FileStage::Complete if attachment.folder => self.folder_rests(space, &hash)?,
+            stage => (attachment.size, bytes, stage),
+        };
         Ok(FileState {
             hash: hex(&hash),
-            size: attachment.size,
+            size,
             bytes,
             stage,
             speed: 0,
@@ -504,6 +512,16 @@ impl Inner {
             BlobState::Absent => (0, FileStage::Absent),
             BlobState::Partial { size, held } => (held.bytes(size), FileStage::Paused),
             BlobState::Complete { size } => (size, FileStage::Complete),
+        })
+    }
+
+    /// The same of a folder whose list is here: its size, too.
+    fn folder_rests(&self, space: &SpaceId, hash: &[u8; 32]) -> Result<(u64, u64, FileStage)> {
+        Ok(match self.store.folder(space, hash)? {
+            Some(Folder { size, bytes, is_whole: true }) => (size, bytes, FileStage::Complete),
+            Some(Folder { size, bytes, is_whole: false }) => (size, bytes, FileStage::Paused),
+            // Nobody wanted more than the names.
+            None => (0, 0, FileStage::Absent),
         })
     }
 

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::claims::{self, CLAIMS, ClaimTable};
 use super::database::Snapshot;
 use super::error::StoreError;
+use super::folders;
 use super::open::Store;
 use super::platform::{bytes_of_path, path_of_bytes};
 use super::row;
@@ -29,11 +30,11 @@ type Triple = ([u8; 32], [u8; 32], [u8; 32]);
 pub(super) const ORDER: TableDefinition<'static, ([u8; 32], u64, u8), [u8; 32]> =
     TableDefinition::new("attached order");
 /// Space, folder, piece.
-const PIECES: TableDefinition<'static, Triple, ()> = TableDefinition::new("pieces");
+pub(super) const PIECES: TableDefinition<'static, Triple, ()> = TableDefinition::new("pieces");
 /// Space, piece, folder.
 const FOLDERS: TableDefinition<'static, Triple, ()> = TableDefinition::new("folders of pieces");
 /// Space and hash to a [`WantedRow`].
-const WANTED: TableDefinition<'static, Pair, &[u8]> = TableDefinition::new("wanted");
+pub(super) const WANTED: TableDefinition<'static, Pair, &[u8]> = TableDefinition::new("wanted");
 
 pub(super) const NONE: [u8; 32] = [0; 32];
 pub(super) const ALL: [u8; 32] = [0xff; 32];
@@ -87,6 +88,7 @@ pub(super) fn delete_space(tx: &Tx<'_>, space: &SpaceId) -> Result<(), StoreErro
     let pairs = (id, NONE)..=(id, ALL);
     let triples = (id, NONE, NONE)..=(id, ALL, ALL);
     claims::delete_space(tx, space)?;
+    folders::delete_space(tx, space)?;
     tx.change(ORDER)?.retain_in((id, 0, 0)..=(id, u64::MAX, u8::MAX), |_, _| false)?;
     tx.change(PIECES)?.retain_in(triples.clone(), |_, ()| false)?;
     tx.change(FOLDERS)?.retain_in(triples, |_, ()| false)?;
@@ -205,7 +207,7 @@ impl Store {
         attached.filter_map(Result::transpose).collect()
     }
 
-    /// Notes of which blobs the files of a folder are made.
+    /// Notes of which blobs the files of a folder are made, and how many bytes these have.
     ///
     /// # Errors
     /// The disk's.
@@ -214,10 +216,12 @@ impl Store {
         space: SpaceId,
         folder: [u8; 32],
         pieces: Vec<[u8; 32]>,
+        size: u64,
     ) -> Result<(), StoreError> {
         let id = *space.as_bytes();
         self.write(pieces.len() * 192, move |tx| {
             super::spaces::find(tx, &space)?;
+            folders::note(tx, (id, folder), size)?;
             let (mut by_folder, mut by_piece) = (tx.change(PIECES)?, tx.change(FOLDERS)?);
             for piece in &pieces {
                 by_folder.insert((id, folder, *piece), ())?;
@@ -296,6 +300,7 @@ impl Store {
         let id = *space.as_bytes();
         let gone = self
             .write(0, move |tx| {
+                folders::forget(tx, (id, hash))?;
                 let (mut by_folder, mut by_piece) = (tx.change(PIECES)?, tx.change(FOLDERS)?);
                 let claims = tx.look(CLAIMS)?;
                 let mut gone = vec![hash];

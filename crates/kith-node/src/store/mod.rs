@@ -25,6 +25,7 @@ mod database;
 mod disk;
 mod error;
 mod file_usage;
+mod folders;
 mod held;
 mod identity;
 mod keys;
@@ -54,6 +55,7 @@ pub use collect::{Collected, LOOSE_KEPT};
 pub use disk::{Disk, DiskFile, FileIdentity, Held, Open, Stamp, SystemDisk};
 pub use error::StoreError;
 pub use file_usage::{FileUsage, FileUsages};
+pub use folders::Folder;
 pub use held::HeldFile;
 pub use identity::{MAX_SETTINGS, NodeSecret, PageSecret};
 pub use logs::{

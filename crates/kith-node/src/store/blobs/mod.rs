@@ -34,7 +34,9 @@ pub use upload::Upload;
 pub(super) use changed::ChangedFiles;
 pub(super) use files::Blobs;
 pub(super) use loose::{Loose, each, sweep};
-pub(super) use table::is_complete;
+#[cfg(test)]
+pub(super) use table::lay_row;
+pub(super) use table::{is_complete, size_of};
 
 use self::table::place_blobs;
 use super::error::StoreError;

@@ -179,6 +179,28 @@ pub(in crate::store) fn is_complete(tx: &Tx<'_>, hash: &[u8; 32]) -> Result<bool
     Ok(blob.is_some_and(|blob| blob.complete && blob.scopes.contains(&BlobScope::Public)))
 }
 
+/// The size of a blob that has a row, and whether all of it is here.
+pub(in crate::store) fn size_of(
+    transaction: &WriteTransaction,
+    hash: &[u8; 32],
+) -> Result<Option<(u64, bool)>, StoreError> {
+    let blob = find(&transaction.open_table(BLOBS)?, hash)?;
+    Ok(blob.map(|blob| (blob.size, blob.complete)))
+}
+
+/// Lays a row that tests need.
+#[cfg(test)]
+pub(in crate::store) fn lay_row(
+    transaction: &WriteTransaction,
+    hash: [u8; 32],
+    size: u64,
+    complete: bool,
+) {
+    let blob = Blob { complete, ..Blob::new(size, BlobScope::Public) };
+    let mut table = transaction.open_table(BLOBS).expect("a table");
+    table.insert(hash, blob.encode().as_slice()).expect("it is written");
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
