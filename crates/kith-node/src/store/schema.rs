@@ -6,7 +6,7 @@ use super::database::Database;
 use super::error::StoreError;
 
 /// The format that this kith writes.
-pub(super) const VERSION: u32 = 6;
+pub(super) const VERSION: u32 = 7;
 
 /// Where a database says of itself what it is: by names below.
 pub(super) const META: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("meta");
@@ -38,6 +38,7 @@ const STEPS: [Step; VERSION as usize] = [
     super::attached::lay_tables,
     super::claims::from_attached,
     super::folders::size_folders,
+    super::blobs::index_public,
 ];
 
 /// Brings the database to [`VERSION`], each step in a transaction of its own: a power cut between

@@ -140,7 +140,7 @@ fn drop_one(tx: &Tx<'_>, loose: &Loose) -> Result<Option<Place>, StoreError> {
         forget_path(tx, &loose.hash, scope, &blob.place)?;
     }
     if blob.scopes.is_empty() {
-        tx.change(BLOBS)?.remove(&loose.hash)?;
+        table::remove(tx, &loose.hash)?;
         Ok(Some(blob.place))
     } else {
         table::replace(tx, &loose.hash, &blob)?;

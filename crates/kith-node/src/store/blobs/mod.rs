@@ -36,7 +36,7 @@ pub(super) use files::Blobs;
 pub(super) use loose::{Loose, each, sweep};
 #[cfg(test)]
 pub(super) use table::lay_row;
-pub(super) use table::{is_complete, size_of};
+pub(super) use table::{index_public, is_complete, size_of};
 
 use self::table::place_blobs;
 use super::error::StoreError;

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use kith_log::SpaceId;
 use kith_overlay::storage::BlobScope;
-use redb::ReadableTable;
 
 use super::loose::{Loose, each};
 use super::place::Place;
@@ -45,20 +44,9 @@ impl Store {
     pub async fn collect_bundles(&self) -> Result<(), StoreError> {
         let mut bundles: HashSet<_> = self.apps()?.iter().map(|app| app.signed.bundle()).collect();
         bundles.extend(self.bundles_beside()?);
-        let mut left: HashSet<_> = self.read(|snapshot| {
-            let mut left = HashSet::new();
-            for row in snapshot.table(BLOBS)?.iter()? {
-                let (hash, row) = row?;
-                if Blob::decode(row.value())?.scopes.contains(&BlobScope::Public) {
-                    left.insert(hash.value());
-                }
-            }
-            Ok(left)
-        })?;
+        let mut left = self.read(table::public)?;
         let live = self.blobs().all_live().into_iter();
-        left.extend(live.filter_map(|(hash, live)| {
-            live.blob().scopes.contains(&BlobScope::Public).then_some(hash)
-        }));
+        left.extend(live.filter_map(|(hash, live)| live.blob().is_public().then_some(hash)));
         for hash in left.difference(&bundles) {
             self.delete_blob(hash).await?;
         }
@@ -87,7 +75,7 @@ impl Store {
                         return Ok(None);
                     }
                 }
-                tx.change(BLOBS)?.remove(&hash)?;
+                table::remove(tx, &hash)?;
                 Ok(Some(blob.map(|blob| blob.place)))
             })
             .await?;

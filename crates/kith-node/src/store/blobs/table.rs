@@ -1,18 +1,24 @@
 //! The rows of blobs.
 
+use std::collections::HashSet;
+
 use kith_log::SpaceId;
 use kith_log::file::FileKey;
 use kith_overlay::blob::{Groups, groups_of};
 use kith_overlay::storage::BlobScope;
-use redb::{ReadableTable, WriteTransaction};
+use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
 use super::BLOBS;
 use super::place::{Place, PlaceRow};
 use crate::clock::now_ms;
+use crate::store::database::Snapshot;
 use crate::store::error::StoreError;
 use crate::store::row;
 use crate::store::writer::Tx;
+
+/// Blobs of the public scope: the bundles of apps, and parts of them. They are few among many.
+const PUBLIC: TableDefinition<'static, [u8; 32], ()> = TableDefinition::new("public blobs");
 
 /// Ranges of groups that a row names: fewer are believed than are held, if there are more.
 const MAX_HELD_RANGES: usize = 1_024;
@@ -66,6 +72,18 @@ pub(super) fn place_blobs(transaction: &WriteTransaction) -> Result<(), StoreErr
     }
     for (hash, row) in new {
         table.insert(hash, row.as_slice())?;
+    }
+    Ok(())
+}
+
+/// From format 6 to 7: the blobs of the public scope are found without going through all.
+pub(in crate::store) fn index_public(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    let mut public = transaction.open_table(PUBLIC)?;
+    for entry in transaction.open_table(BLOBS)?.iter()? {
+        let (hash, row) = entry?;
+        if Blob::decode(row.value())?.is_public() {
+            public.insert(hash.value(), ())?;
+        }
     }
     Ok(())
 }
@@ -129,6 +147,11 @@ impl Blob {
         self.complete || self.held.covers(&Groups::range(groups - 1..groups))
     }
 
+    /// Whether everyone may have it.
+    pub(super) fn is_public(&self) -> bool {
+        self.scopes.contains(&BlobScope::Public)
+    }
+
     /// Adds scopes; says whether one of them is new.
     pub(super) fn join(&mut self, scopes: &[BlobScope]) -> bool {
         let before = self.scopes.len();
@@ -152,8 +175,7 @@ pub(super) fn find(
 /// Writes a blob's row, with the scopes that are in it already. One that is complete gets scopes, and
 /// stays as it is.
 pub(super) fn keep(tx: &Tx<'_>, hash: &[u8; 32], mut blob: Blob) -> Result<(), StoreError> {
-    let mut table = tx.change(BLOBS)?;
-    match find(&table, hash)? {
+    match find(&tx.look(BLOBS)?, hash)? {
         Some(mut held) if held.complete => {
             held.join(&blob.scopes);
             blob = held;
@@ -163,20 +185,39 @@ pub(super) fn keep(tx: &Tx<'_>, hash: &[u8; 32], mut blob: Blob) -> Result<(), S
         }
         None => {}
     }
-    table.insert(hash, blob.encode().as_slice())?;
-    Ok(())
+    replace(tx, hash, &blob)
 }
 
 /// Writes a blob's row as it is given.
 pub(super) fn replace(tx: &Tx<'_>, hash: &[u8; 32], blob: &Blob) -> Result<(), StoreError> {
     tx.change(BLOBS)?.insert(hash, blob.encode().as_slice())?;
+    let mut public = tx.change(PUBLIC)?;
+    if blob.is_public() {
+        public.insert(hash, ())?;
+    } else {
+        public.remove(hash)?;
+    }
     Ok(())
+}
+
+/// Deletes a blob's row.
+pub(super) fn remove(tx: &Tx<'_>, hash: &[u8; 32]) -> Result<(), StoreError> {
+    tx.change(BLOBS)?.remove(hash)?;
+    tx.change(PUBLIC)?.remove(hash)?;
+    Ok(())
+}
+
+/// The blobs of the public scope that have a row.
+pub(super) fn public(snapshot: &Snapshot) -> Result<HashSet<[u8; 32]>, StoreError> {
+    let table = snapshot.table(PUBLIC)?;
+    let hashes = table.iter()?.map(|row| Ok(row?.0.value()));
+    hashes.collect()
 }
 
 /// Whether a blob is here, all of it, for everyone.
 pub(in crate::store) fn is_complete(tx: &Tx<'_>, hash: &[u8; 32]) -> Result<bool, StoreError> {
     let blob = find(&tx.look(BLOBS)?, hash)?;
-    Ok(blob.is_some_and(|blob| blob.complete && blob.scopes.contains(&BlobScope::Public)))
+    Ok(blob.is_some_and(|blob| blob.complete && blob.is_public()))
 }
 
 /// The size of a blob that has a row, and whether all of it is here.
@@ -240,5 +281,26 @@ mod tests {
             let found = find(&table, &[hash; 32]).expect("it is read");
             assert_eq!(found, Some(Blob { made: 0, ..expected }));
         }
+    }
+
+    #[test]
+    fn public_blobs_of_older_formats_are_found() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("kith.redb");
+        let database = Database::open(Arc::new(SystemDisk), &path, 1 << 20).expect("it opens");
+        let (_, transaction) = database.begin_write().expect("it begins");
+        let space = BlobScope::Space(SpaceId::from_bytes([1; 32]));
+        let scopes = [vec![BlobScope::Public], vec![space], vec![space, BlobScope::Public]];
+        let mut table = transaction.open_table(BLOBS).expect("a table");
+        for (hash, scopes) in (0..).zip(scopes) {
+            let blob = Blob { scopes, ..Blob::new(7, space) };
+            table.insert([hash; 32], blob.encode().as_slice()).expect("it is written");
+        }
+        drop(table);
+        index_public(&transaction).expect("it is migrated");
+        let found = transaction.open_table(PUBLIC).expect("a table");
+        let found: Vec<_> =
+            found.iter().expect("rows").map(|row| row.expect("a row").0.value()).collect();
+        assert_eq!(found, [[0; 32], [2; 32]]);
     }
 }
