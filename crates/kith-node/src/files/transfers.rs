@@ -34,7 +34,8 @@ pub(super) const MAX_FETCHES: usize = 8;
 /// The transfers of a node.
 pub(crate) struct Transfers {
     all: Mutex<BTreeMap<Key, Arc<Transfer>>>,
-    /// What comes for readers alone, for as long as they read: nobody asked for all of it.
+    /// What comes for readers alone, for as long as they read: nobody asked for all of it. As many as
+    /// the gateway serves at once.
     reads: Mutex<BTreeMap<Key, Read>>,
     touched: Mutex<Touched>,
     /// Rises with each change of one of them.
