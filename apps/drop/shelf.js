@@ -145,8 +145,7 @@ export class Shelf extends EventTarget {
   sizeOf({ hash, size, folder, total }) {
     if (!folder) return size;
     const state = this.files.get(hash);
-    // One that rests is as large as its list.
-    const isKnown = state && ['complete', 'fetching', 'paused'].includes(state.stage) && state.size > size;
+    const isKnown = state && ['complete', 'fetching', 'paused'].includes(state.stage) && state.size > 0;
     return isKnown ? state.size : total?.size;
   }
 
