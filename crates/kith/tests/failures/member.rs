@@ -4,14 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use iroh::EndpointId;
 use kith_app::{AppId, Destination, Link, SpaceKeys};
 use kith_log::sync::Message as SyncMessage;
 use kith_log::{AuthorSecret, Draft, Opening, Run, SpaceId, append};
 use kith_overlay::boxed::BoxFuture;
 use kith_overlay::space::{Begin, Here, Message, SpaceMessage};
 use kith_overlay::transport::{
-    Bind, Close, Config, Ended, Handler, Overlay, Peer, Reason, RecvStream, SendStream, SpaceKey,
-    SpaceRef, StreamHeader, Way,
+    Bind, Close, Config, Ended, Handler, Overlay, Peer, PeerAddr, Reason, RecvStream, SendStream,
+    SpaceKey, SpaceRef, StreamHeader, Way,
 };
 use tokio::sync::watch;
 
@@ -69,6 +70,8 @@ impl Room {
 /// Takes everything, and says nothing by itself.
 struct Silent {
     key: SpaceKey,
+    /// Whom it is to talk to.
+    to: EndpointId,
     entered: watch::Sender<Option<Arc<Peer>>>,
 }
 
@@ -80,7 +83,10 @@ impl Handler for Silent {
     }
 
     fn entered(&self, peer: &Arc<Peer>, _space: SpaceRef) {
-        self.entered.send_replace(Some(peer.clone()));
+        // Others of the space are told of this one, and come, too.
+        if peer.id() == self.to {
+            self.entered.send_replace(Some(peer.clone()));
+        }
     }
 
     fn left(&self, _peer: &Arc<Peer>, _space: SpaceRef) {}
@@ -124,10 +130,11 @@ impl Member {
         config.offline = true;
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         config.bind = vec![Bind { addr: any, prefix: Some(8), required: true }];
-        let silent = Arc::new(Silent { key: room.key, entered: watch::Sender::new(None) });
+        let addr: PeerAddr = addr.parse().expect("an address");
+        let entered = watch::Sender::new(None);
+        let silent = Arc::new(Silent { key: room.key, to: addr.id, entered });
         let mut entered = silent.entered.subscribe();
         let overlay = Overlay::bind(config, silent).await.expect("a free port");
-        let addr = addr.parse().expect("an address");
         overlay.add_peer(&addr, Way::Manual, Some(Reason::Person));
         let peer = tokio::time::timeout(PATIENCE, entered.wait_for(Option::is_some)).await;
         let peer =
